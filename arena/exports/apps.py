@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ExportsConfig(AppConfig):
+    name = "arena.exports"
+    label = "exports"
+    verbose_name = "Data releases"
