@@ -22,6 +22,10 @@ class Battle(TimestampedModel):
         LIVE = "live", "The voter's own prompt"
         IMPORTED = "imported", "Imported"
 
+    class CloseReason(models.TextChoices):
+        VOTED = "voted", "Voted on"
+        FAILED = "failed", "A system failed and no other could stand in"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     arena = models.ForeignKey(Arena, on_delete=models.PROTECT, related_name="battles")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="battles")
@@ -34,7 +38,7 @@ class Battle(TimestampedModel):
     )
     redraws = models.PositiveSmallIntegerField(default=0)
     closed_at = models.DateTimeField(null=True, blank=True)
-    closed_reason = models.CharField(max_length=200, blank=True)
+    closed_reason = models.CharField(max_length=10, choices=CloseReason, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["voter", "arena", "-created_at"], name="battle_by_voter")]

@@ -27,6 +27,7 @@ class Task(enum.StrEnum):
     SNAPSHOT = "leaderboards.snapshot"
     EXPORT = "exports.build"
     SWEEP = "sweep.run"
+    RECONCILE = "sweep.reconcile"
     PING = "sweep.ping"
     THIN = "sweep.thin"
 

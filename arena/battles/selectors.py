@@ -1,0 +1,81 @@
+"""Reads on battles. Ready is derived here, never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arena.battles.models import POSITION_LETTERS, Battle
+from arena.generation.models import Job
+
+
+@dataclass(frozen=True)
+class Side:
+    """What may be shown of a slot before the vote: never the system."""
+
+    letter: str
+    text: str
+    is_done: bool
+    is_started: bool
+
+
+@dataclass(frozen=True)
+class BattleState:
+    battle: Battle
+    sides: list[Side]
+
+    @property
+    def is_ready(self) -> bool:
+        return len(self.sides) >= 2 and all(side.is_done for side in self.sides)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.battle.closed_at is not None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.battle.closed_reason == Battle.CloseReason.FAILED
+
+
+def battle_state(*, battle: Battle) -> BattleState:
+    """The sides in display order, with the text that exists so far."""
+    slots = battle.slots.select_related("response", "job__response", "job__streamed").order_by("position")
+    sides = []
+    for slot in slots:
+        response = slot.ready_response
+        if response is not None:
+            sides.append(Side(POSITION_LETTERS[slot.position], response.text, is_done=True, is_started=True))
+            continue
+        streamed = getattr(slot.job, "streamed", None)
+        is_current = bool(
+            streamed and slot.job and slot.job.status == Job.Status.RUNNING and streamed.attempt == slot.job.lease
+        )
+        sides.append(
+            Side(
+                POSITION_LETTERS[slot.position],
+                streamed.text if streamed and is_current else "",
+                is_done=False,
+                is_started=is_current,
+            )
+        )
+    return BattleState(battle, sides)
+
+
+def jobs_of_stuck_battles() -> list[Job]:
+    """Live jobs that failed while their battle still waits for them: their worker died before the redraw."""
+    return list(
+        Job.objects.filter(
+            status=Job.Status.FAILED, purpose=Job.Purpose.LIVE, slots__battle__closed_at__isnull=True
+        ).distinct()[:50]
+    )
+
+
+def released_chars(*, sides: list[Side], released: int, step_chars: int) -> int:
+    """How many characters of every side may be shown after one more step.
+
+    The slower side sets the pace, so that speed does not name a system; a side that is done holds nobody up.
+    Nothing is taken back: a side that was drawn again catches up before the count moves on.
+    """
+    unfinished = [len(side.text) for side in sides if not side.is_done]
+    longest = max(len(side.text) for side in sides)
+    available = min(unfinished) - min(unfinished) % step_chars if unfinished else longest
+    return max(released, min(available, released + step_chars))

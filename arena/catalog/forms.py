@@ -1,0 +1,126 @@
+"""The admin's guided forms: register a system, upload a prompt set."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+
+from arena.catalog.models import PromptSet, Provider, System
+from arena.catalog.prompt_files import PromptFileError, PromptRow, read_prompt_file
+from arena.catalog.providers import OPTIONS
+
+OPTION_PREFIX = "option_"
+KEY_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*_API_KEY")
+MAX_UPLOAD_BYTES = 5_000_000
+
+
+class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Options and generation settings as plain fields, kept as JSON in the row."""
+
+    max_tokens = forms.IntegerField(min_value=1, max_value=32768, initial=256, label="Longest answer (tokens)")
+    temperature = forms.FloatField(min_value=0, max_value=5, initial=0.7, help_text="0 = greedy.")
+    top_p = forms.FloatField(min_value=0.01, max_value=1, initial=1.0, help_text="1 = off.")
+    top_k = forms.IntegerField(min_value=0, initial=0, help_text="0 = off.")
+    repetition_penalty = forms.FloatField(
+        min_value=0.1, max_value=10, initial=1.0, help_text="1 = off; small models like 1.1."
+    )
+    system_prompt = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    template = forms.ChoiceField(
+        choices=[("chat", "The model's own chat format"), ("few-shot-v1", "Few-shot examples (base models)")],
+        help_text="Base models answer through the completions endpoint after a few examples.",
+    )
+    stop = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="Stop texts",
+        help_text="One per line; generation ends there.",
+    )
+
+    class Meta:
+        model = System
+        exclude = ["provider_options", "generation_settings"]  # noqa: DJ006  (kept by the fields above)
+        field_classes = {"link": partial(forms.URLField, assume_scheme="https")}
+
+    GENERATION = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "system_prompt", "template")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for option in OPTIONS:
+            providers = " and ".join(str(provider.label) for provider in option.providers)
+            self.fields[OPTION_PREFIX + option.name] = forms.CharField(
+                required=False, label=option.label, help_text=f"{option.help_text} ({providers})"
+            )
+            self.initial.setdefault(
+                OPTION_PREFIX + option.name, self.instance.provider_options.get(option.name, "")
+            )
+        for name in self.GENERATION:
+            if name in self.instance.generation_settings:
+                self.initial[name] = self.instance.generation_settings[name]
+        self.initial["stop"] = "\n".join(self.instance.generation_settings.get("stop", []))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        provider = cleaned.get("provider", "")
+        for option in OPTIONS:
+            value = cleaned.get(OPTION_PREFIX + option.name, "")
+            if provider in option.providers and option.required and not value:
+                self.add_error(OPTION_PREFIX + option.name, f"{Provider(provider).label} needs this.")
+        key = cleaned.get(OPTION_PREFIX + "api_key_env", "")
+        if key and not KEY_VARIABLE.fullmatch(key):
+            self.add_error(
+                OPTION_PREFIX + "api_key_env",
+                "This must be the name of an environment variable that ends in _API_KEY; never a key.",
+            )
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002  (Django's signature)
+        cleaned = self.cleaned_data
+        provider = cleaned.get("provider", "")
+        kept = {name for name in self.instance.provider_options} - {option.name for option in OPTIONS}
+        self.instance.provider_options = {
+            **{name: self.instance.provider_options[name] for name in kept},
+            **{
+                option.name: cleaned[OPTION_PREFIX + option.name]
+                for option in OPTIONS
+                if provider in option.providers and cleaned[OPTION_PREFIX + option.name]
+            },
+        }
+        settings = {name: cleaned[name] for name in self.GENERATION if cleaned[name] not in ("", None)}
+        stop = [line for line in cleaned["stop"].splitlines() if line.strip()]
+        self.instance.generation_settings = {**settings, **({"stop": stop} if stop else {})}
+        return super().save(commit)
+
+
+class PromptSetForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A new prompt set, with its prompts in one file."""
+
+    prompts = forms.FileField(
+        required=False,
+        label="Prompts",
+        help_text="A text file with one prompt per line, a CSV with a column “text” (and “id”, “category”, "
+        "“language” if you like), or JSON Lines with the same keys. To change the prompts, add a new version.",
+    )
+    rows: list[PromptRow]
+
+    class Meta:
+        model = PromptSet
+        fields = ["title", "slug", "version", "description", "licence"]
+
+    def clean_prompts(self) -> UploadedFile | None:
+        upload: UploadedFile | None = self.cleaned_data["prompts"]
+        self.rows = []
+        if upload is None:
+            return None
+        if self.instance.pk and self.instance.prompts.exists():
+            raise forms.ValidationError("This version has its prompts. Add a new version for other prompts.")
+        if (upload.size or 0) > MAX_UPLOAD_BYTES:
+            raise forms.ValidationError("The file is larger than 5 MB.")
+        try:
+            self.rows = read_prompt_file(upload.name or "", upload.read())
+        except PromptFileError as error:
+            raise forms.ValidationError(str(error)) from error
+        return upload

@@ -1,0 +1,57 @@
+"""“Test it”: an admin runs one prompt on a worker and sees the output or the error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from arena.catalog.models import Provider, System
+from arena.core.htmx import page_or_fragment
+from arena.generation.models import Job
+from arena.generation.services import test_job_create
+
+DEFAULT_PROMPT = "Name three things that float on water, and say why in one sentence."
+
+
+class TestForm(forms.Form):
+    text = forms.CharField(label="Prompt", max_length=4000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+@never_cache
+@staff_member_required
+@permission_required("catalog.change_system", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def system_test(request: HttpRequest, system_id: int) -> HttpResponse:
+    system = get_object_or_404(System, pk=system_id)
+    form = TestForm(request.POST or None, initial={"text": DEFAULT_PROMPT})
+    if request.method == "POST" and form.is_valid() and system.provider != Provider.NONE:
+        job = test_job_create(system=system, text=form.cleaned_data["text"])
+        return redirect("generation:test_job", job.pk)
+    return render(request, "generation/test.html", page(request, system, form=form))
+
+
+@never_cache
+@staff_member_required
+@require_safe
+def test_job(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Follows the job until it has a response or an error."""
+    job = get_object_or_404(
+        Job.objects.select_related("system", "prompt", "response", "streamed"),
+        pk=job_id,
+        purpose=Job.Purpose.TEST,
+    )
+    form = TestForm(initial={"text": job.prompt.text})
+    context = page(request, job.system, form=form, job=job, response=getattr(job, "response", None))
+    return page_or_fragment(request, "generation/test.html", "outcome", context)
+
+
+def page(request: HttpRequest, system: System, **context: Any) -> dict[str, Any]:
+    return {**admin.site.each_context(request), "title": f"Test {system}", "system": system, **context}

@@ -1,0 +1,82 @@
+"""Pages that show ratings: home, the lists of boards, one board, and the reveal after a vote."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from arena.accounts.middleware import voter_session
+from arena.catalog.models import Arena
+from arena.core.htmx import page_or_fragment
+from arena.leaderboards.models import Board
+from arena.leaderboards.selectors import (
+    arena_card,
+    arenas_listed,
+    battle_reveal,
+    board_view,
+    boards_published,
+)
+from arena.votes.models import Vote
+
+FIRST_ROWS = 5
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    cards = [arena_card(arena=arena, rows=FIRST_ROWS) for arena in arenas_listed()]
+    return render(request, "leaderboards/home.html", {"cards": cards})
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    cards = [arena_card(arena=arena, rows=FIRST_ROWS) for arena in arenas_listed()]
+    return render(request, "leaderboards/index.html", {"cards": cards})
+
+
+@require_safe
+def arena(request: HttpRequest, arena_slug: str) -> HttpResponse:
+    """The arena's first boards: what people say and, apart from it, what an evaluator says."""
+    found = get_object_or_404(Arena.objects.select_related("criterion"), slug=arena_slug)
+    boards = boards_published(arena=found)
+    card = arena_card(arena=found, rows=1000)
+    return page_or_fragment(
+        request, "leaderboards/arena.html", "tables", {"arena": found, "card": card, "boards": boards}
+    )
+
+
+@require_safe
+def board(request: HttpRequest, arena_slug: str, board_slug: str) -> HttpResponse:
+    found = get_object_or_404(
+        Board.objects.select_related("arena__criterion", "judge"),
+        arena__slug=arena_slug,
+        slug=board_slug,
+        is_published=True,
+    )
+    context = {
+        "arena": found.arena,
+        "boards": boards_published(arena=found.arena),
+        "view": board_view(board=found, sort=request.GET.get("sort", "rank")),
+    }
+    return page_or_fragment(request, "leaderboards/board.html", "rows", context)
+
+
+@never_cache
+@require_safe
+def result(request: HttpRequest, battle_id: UUID) -> HttpResponse:
+    """Names, ratings and, once a newer snapshot has the vote, what it changed."""
+    voter = voter_session(request).existing
+    vote = get_object_or_404(
+        Vote.objects.select_related("battle__arena", "battle__prompt"),
+        battle_id=battle_id,
+        voter=voter,
+        voter__isnull=False,
+    )
+    if vote.battle.closed_at is None:
+        return redirect("battles:battle", battle_id)
+    reveal = battle_reveal(battle=vote.battle, vote=vote)
+    context = {"reveal": reveal, "arena": vote.battle.arena}
+    return page_or_fragment(request, "leaderboards/result.html", "ratings", context)

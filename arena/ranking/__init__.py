@@ -1,0 +1,69 @@
+"""Leaderboards from comparisons, with numpy and scipy alone: no web framework, no clock, no global random
+state.
+
+Constructor = settings, `fit` = data, result = frozen. The same input gives the same output.
+"""
+
+from arena.ranking.ballots import NOT_COMPARED, PAIR_OUTCOMES, UNKNOWN, Ballots
+from arena.ranking.bradley_terry import BradleyTerry
+from arena.ranking.errors import (
+    DuplicateItem,
+    EmptyBallot,
+    InvalidCode,
+    InvalidItem,
+    InvalidPlan,
+    InvalidRank,
+    InvalidSetting,
+    InvalidWeight,
+    LengthMismatch,
+    MissingClusters,
+    MissingRandomness,
+    NotComparable,
+    NotConverged,
+    RankingError,
+    SelfBattle,
+    TooFewClusters,
+    TooFewSystems,
+    UnknownOutcome,
+)
+from arena.ranking.intervals import Bootstrap, Interval, Sandwich
+from arena.ranking.pairing import Drawn, draw_battle, draw_from_plan, meeting_counts
+from arena.ranking.result import Covariance, Difference, Ranking, Rating, expected_win_rate
+
+__all__ = [
+    "NOT_COMPARED",
+    "PAIR_OUTCOMES",
+    "UNKNOWN",
+    "Ballots",
+    "Bootstrap",
+    "BradleyTerry",
+    "Covariance",
+    "Difference",
+    "Drawn",
+    "DuplicateItem",
+    "EmptyBallot",
+    "Interval",
+    "InvalidCode",
+    "InvalidItem",
+    "InvalidPlan",
+    "InvalidRank",
+    "InvalidSetting",
+    "InvalidWeight",
+    "LengthMismatch",
+    "MissingClusters",
+    "MissingRandomness",
+    "NotComparable",
+    "NotConverged",
+    "Ranking",
+    "RankingError",
+    "Rating",
+    "Sandwich",
+    "SelfBattle",
+    "TooFewClusters",
+    "TooFewSystems",
+    "UnknownOutcome",
+    "draw_battle",
+    "draw_from_plan",
+    "expected_win_rate",
+    "meeting_counts",
+]

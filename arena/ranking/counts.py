@@ -1,0 +1,331 @@
+"""Reduce ballots once to what every fit needs: weights of wins and ties per pair, and per cluster for the
+intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from arena.ranking.arrays import Bools, Floats, Ints, sum_by
+from arena.ranking.ballots import NOT_COMPARED, UNKNOWN, Ballots
+from arena.ranking.errors import InvalidSetting, MissingClusters
+
+BothBad = Literal["tie", "drop"]
+"""How a ballot whose answers were all called bad is read: its compared pairs are ties, or it is left out."""
+
+Cluster = Literal["ballot", "vote", "voter", "prompt"]
+"""What is drawn independently: ballots ("vote" is another name for it), voters or prompts."""
+
+CLUSTERS: tuple[Cluster, ...] = ("ballot", "vote", "voter", "prompt")
+
+FIRST_WON, SECOND_WON, TIED = 0, 1, 2
+"""The three outcomes of a compared pair: rows of `Tally.weight` and `Tally.events`."""
+
+T = TypeVar("T", np.int64, np.float64)
+
+_CHUNK = 1 << 16  # comparisons encoded at a time: the temporaries stay in the second-level cache
+_DENSE_CELLS = 1 << 20  # count into a full table up to this many cells, or up to 4 cells a comparison
+
+
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """Every compared pair of every usable ballot, c in all, as one integer each.
+
+    key         int64[c] = (left item * n_items + right item) * 3 + outcome
+    ballot      int64[c], the ballot a comparison comes from; None if comparison k is ballot k
+    weight      float64[c]; None if all weights are 1
+    ballots_of  int64[n_items], usable ballots on which an item was compared; None if each ballot is one pair
+    """
+
+    n_items: int
+    key: NDArray[np.integer]
+    ballot: Ints | None
+    weight: Floats | None
+    ballots_of: Ints | None
+    n_ballots: int
+    n_all_bad: int
+    kwise_as_pairs: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """The sufficient statistic of any pairwise model: P observed pairs with their outcomes.
+
+    first, second   int64[P], items of the pair, first < second, in lexicographic order
+    weight          float64[3, P], weight of the comparisons won by first, won by second, tied
+    events          int64[3, P], the same as plain numbers of comparisons
+    ballots_of      int64[n_items], usable ballots on which each item was compared
+    """
+
+    n_items: int
+    first: Ints
+    second: Ints
+    weight: Floats
+    events: Ints
+    ballots_of: Ints
+
+
+class ClusterSums(NamedTuple):
+    """A tally split by cluster; `cell = outcome * P + pair`.
+
+    matrix      sparse float64[G, 3 P], weight of each cell in each cluster
+    """
+
+    n_clusters: int
+    matrix: sparse.csr_array
+
+
+class SingleSums(NamedTuple):
+    """A tally whose clusters hold one comparison each, so that no split is needed.
+
+    square      float64[3, P], sum of the squared weights
+    weight      the weights of the comparisons, or None if all are 1
+    cell        int64[c], cell of each comparison; None if all weights are 1
+    """
+
+    n_clusters: int
+    square: Floats
+    weight: Floats | None
+    cell: Ints | None
+
+
+def compare(ballots: Ballots, *, both_bad: BothBad = "tie") -> Comparisons:
+    """List the compared pairs of all usable ballots.
+
+    A ballot is left out, and counted in `dropped`, if its weight is 0 ("zero_weight"), if all its answers
+    were bad and `both_bad` is "drop" ("both_bad"), or if fewer than two of its slots are compared
+    ("nothing_compared").
+    """
+    if both_bad not in ("tie", "drop"):
+        raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {both_bad!r}")
+    n = len(ballots.items)
+    usable, dropped = _usable(ballots, both_bad=both_bad)
+    keys: list[NDArray[np.integer]] = []
+    owners: list[Ints] = []
+    for ballot, left, right in ballots.slot_pairs():
+        item, rank = ballots.slot_item, ballots.slot_rank
+        bad = ballots.all_bad[ballot]
+        key, compared = _encode(
+            n, item[left], item[right], rank[left], rank[right], bad if bad.any() else None
+        )
+        if usable is not None:
+            kept = usable[ballot]
+            compared = kept if compared is None else compared & kept
+        if compared is None and isinstance(ballot, slice):
+            keys.append(key)
+            continue
+        number = np.arange(len(ballots)) if isinstance(ballot, slice) else ballot
+        keys.append(key if compared is None else key[compared])
+        owners.append(number if compared is None else number[compared])
+    key = keys[0] if len(keys) == 1 else np.concatenate([np.zeros(0, dtype=np.int64), *keys])
+    every = ballots.size_shared == 2 and not owners
+    owner = None if every else np.concatenate([np.zeros(0, dtype=np.int64), *owners])
+    weight = None if ballots.is_unweighted else ballots.weight if owner is None else ballots.weight[owner]
+    used = np.ones(len(ballots), dtype=np.bool_) if usable is None else usable
+    n_used = len(ballots) if usable is None else int(used.sum())
+    return Comparisons(
+        n_items=n,
+        key=key,
+        ballot=owner,
+        weight=weight,
+        ballots_of=None if ballots.size_shared == 2 else _ballots_of(ballots, usable),
+        n_ballots=n_used,
+        n_all_bad=int(ballots.all_bad.sum()),
+        kwise_as_pairs=0 if ballots.size_shared == 2 else int(((ballots.sizes > 2) & used).sum()),
+        dropped=dropped,
+    )
+
+
+def tally(comparisons: Comparisons) -> Tally:
+    """Sum comparisons to one row per observed pair."""
+    n, key = comparisons.n_items, comparisons.key
+    if _is_dense(comparisons):
+        events = np.bincount(key, minlength=3 * n * n).reshape(n, n, 3)
+        won, tied = _fold(events)
+        first, second = np.nonzero(np.triu(won + won.T + tied, 1))
+        counted = _rows(won, tied, first, second)
+        if comparisons.weight is None:
+            summed = counted.astype(np.float64)
+        else:
+            weights = sum_by(key, comparisons.weight, 3 * n * n).reshape(n, n, 3)
+            summed = _rows(*_fold(weights), first, second)
+        return Tally(n, first, second, summed, counted, _per_item(comparisons, first, second, counted))
+    canonical = _canonical(key, n)
+    pairs, inverse = np.unique(canonical // 3, return_inverse=True)
+    cell = (canonical % 3) * pairs.size + inverse
+    counted = np.bincount(cell, minlength=3 * pairs.size).reshape(3, pairs.size)
+    if comparisons.weight is None:
+        summed = counted.astype(np.float64)
+    else:
+        summed = sum_by(cell, comparisons.weight, counted.size).reshape(counted.shape)
+    first, second = np.divmod(pairs, max(n, 1))
+    return Tally(n, first, second, summed, counted, _per_item(comparisons, first, second, counted))
+
+
+def split(
+    ballots: Ballots, comparisons: Comparisons, total: Tally, *, cluster: Cluster
+) -> ClusterSums | SingleSums:
+    """Sum comparisons to one row per cluster; a ballot is always inside one cluster.
+
+    Raises MissingClusters if the ballots lack the column, InvalidSetting for an unknown cluster.
+    """
+    code = _cluster_codes(ballots, cluster)
+    owner = comparisons.ballot
+    if code is None and (owner is None or owner.size == comparisons.n_ballots):
+        return _single(comparisons, total)
+    number = np.arange(comparisons.key.size) if owner is None else owner
+    n_clusters, row = _renumber(number if code is None else code[number])
+    cell = _cells(comparisons, total)
+    ones = np.ones(cell.size) if comparisons.weight is None else comparisons.weight
+    shape = (n_clusters, 3 * total.first.size)
+    return ClusterSums(n_clusters, sparse.csr_array(sparse.coo_array((ones, (row, cell)), shape=shape)))
+
+
+def _usable(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[str, int]]:
+    """Which ballots are used (None: all) and why the others are not; the first reason found counts."""
+    dropped = {"zero_weight": 0, "both_bad": 0, "nothing_compared": 0}
+    reasons: list[tuple[str, Bools]] = []
+    if not ballots.is_unweighted:
+        reasons.append(("zero_weight", ballots.weight == 0.0))
+    if both_bad == "drop":
+        reasons.append(("both_bad", np.asarray(ballots.all_bad)))
+    if len(ballots) and not (ballots.is_fully_compared and int(ballots.sizes.min()) > 1):
+        compared = np.add.reduceat((ballots.slot_rank != NOT_COMPARED).astype(np.int64), ballots.offsets[:-1])
+        reasons.append(("nothing_compared", compared < 2))
+    usable: Bools | None = None
+    for reason, unfit in reasons:
+        if not unfit.any():
+            continue
+        usable = np.ones(len(ballots), dtype=np.bool_) if usable is None else usable
+        dropped[reason] = int((usable & unfit).sum())
+        usable &= ~unfit
+    return usable, dropped
+
+
+def _encode(
+    n: int,
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    left_rank: NDArray[np.int16],
+    right_rank: NDArray[np.int16],
+    bad: Bools | None,
+) -> tuple[NDArray[np.integer], Bools | None]:
+    """Keys of the pairs and which of them were compared (None: all)."""
+    key = np.empty(left.size, dtype=np.int64)
+    missing = np.zeros(left.size, dtype=np.bool_)
+    any_missing = False
+    for start in range(0, left.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        ahead, behind = left_rank[part], right_rank[part]
+        outcome = np.int8(TIED) - np.int8(2) * (ahead < behind) - (ahead > behind)
+        if bad is not None:
+            outcome[bad[part]] = TIED
+        np.multiply(left[part], n, out=key[part], dtype=np.int64)
+        key[part] += right[part]
+        key[part] *= 3
+        key[part] += outcome
+        lowest = np.minimum(ahead, behind)
+        if lowest.min() < 1:
+            any_missing = True
+            missing[part] = lowest < 1
+    return key, ~missing if any_missing else None
+
+
+def _ballots_of(ballots: Ballots, usable: Bools | None) -> Ints:
+    n = len(ballots.items)
+    if usable is None and ballots.is_fully_compared:
+        return np.bincount(ballots.slot_item, minlength=n)
+    kept = ballots.slot_rank != NOT_COMPARED
+    if usable is not None:
+        kept &= np.repeat(usable, ballots.sizes)
+    return np.bincount(ballots.slot_item[kept], minlength=n)
+
+
+def _per_item(comparisons: Comparisons, first: Ints, second: Ints, events: Ints) -> Ints:
+    if comparisons.ballots_of is not None:
+        return comparisons.ballots_of
+    met, n = events.sum(axis=0), comparisons.n_items
+    return np.rint(sum_by(first, met, n) + sum_by(second, met, n)).astype(np.int64)
+
+
+def _is_dense(comparisons: Comparisons) -> bool:
+    return 3 * comparisons.n_items**2 <= max(_DENSE_CELLS, 4 * comparisons.key.size)
+
+
+def _fold(cells: NDArray[T]) -> tuple[NDArray[T], NDArray[T]]:
+    """(won[i, j] by i against j in either order, tied[i, j] symmetric) from cells[left, right, outcome]."""
+    return cells[:, :, FIRST_WON] + cells[:, :, SECOND_WON].T, cells[:, :, TIED] + cells[:, :, TIED].T
+
+
+def _rows(won: NDArray[T], tied: NDArray[T], first: Ints, second: Ints) -> NDArray[T]:
+    return np.stack([won[first, second], won[second, first], tied[first, second]])
+
+
+def _canonical(key: NDArray[np.integer], n: int) -> Ints:
+    """Keys with the smaller item on the left."""
+    pair, outcome = np.divmod(key.astype(np.int64, copy=False), 3)
+    left, right = np.divmod(pair, max(n, 1))
+    outcome = np.where((left > right) & (outcome != TIED), 1 - outcome, outcome)
+    lower, upper = np.minimum(left, right), np.maximum(left, right)
+    canonical: Ints = (lower * n + upper) * 3 + outcome
+    return canonical
+
+
+def _cells(comparisons: Comparisons, total: Tally) -> Ints:
+    """int64[c], the cell `outcome * P + pair` of each comparison."""
+    n = total.n_items
+    if _is_dense(comparisons):
+        pairs = np.arange(total.first.size)
+        table = np.zeros((n, n, 3), dtype=np.int64)
+        for outcome, swapped in ((FIRST_WON, SECOND_WON), (SECOND_WON, FIRST_WON), (TIED, TIED)):
+            table[total.first, total.second, outcome] = outcome * pairs.size + pairs
+            table[total.second, total.first, swapped] = outcome * pairs.size + pairs
+        looked_up: Ints = table.reshape(-1)[comparisons.key]
+        return looked_up
+    canonical = _canonical(comparisons.key, n)
+    pair = np.searchsorted(total.first * n + total.second, canonical // 3)
+    cell: Ints = (canonical % 3) * total.first.size + pair
+    return cell
+
+
+def _renumber(code: Ints) -> tuple[int, Ints]:
+    """How many different codes (0 or more) there are, and each one's number among them."""
+    largest = int(code.max()) if code.size else -1
+    if largest > 8 * code.size:
+        found, number = np.unique(code, return_inverse=True)
+        return found.size, number
+    is_used = np.zeros(largest + 1, dtype=np.bool_)
+    is_used[code] = True
+    numbers = np.cumsum(is_used) - 1
+    return int(is_used.sum()), numbers[code]
+
+
+def _single(comparisons: Comparisons, total: Tally) -> SingleSums:
+    if comparisons.weight is None:
+        return SingleSums(comparisons.key.size, total.weight, None, None)
+    cell = _cells(comparisons, total)
+    square = sum_by(cell, comparisons.weight**2, total.weight.size)
+    return SingleSums(cell.size, square.reshape(total.weight.shape), comparisons.weight, cell)
+
+
+def _cluster_codes(ballots: Ballots, cluster: Cluster) -> Ints | None:
+    """int64[n], the cluster of each ballot; None: each is its own."""
+    if cluster in ("ballot", "vote"):
+        return None
+    if cluster not in CLUSTERS:
+        raise InvalidSetting(f"cluster must be one of {', '.join(CLUSTERS)}, not {cluster!r}")
+    code = ballots.voter if cluster == "voter" else ballots.prompt
+    if code is None:
+        raise MissingClusters(f"the ballots have no {cluster} column")
+    unknown = np.flatnonzero(code == UNKNOWN)
+    if not unknown.size:
+        return code
+    own = code.copy()
+    own[unknown] = int(code.max()) + 1 + np.arange(unknown.size)
+    return own

@@ -1,0 +1,81 @@
+"""Everything the library refuses, one exception per rule. All are `ValueError`s."""
+# ruff: noqa: N818 - an error is named for its rule, as everywhere in this project
+
+from __future__ import annotations
+
+
+class RankingError(ValueError):
+    """Base of every error that `arena.ranking` raises on purpose."""
+
+
+class UnknownOutcome(RankingError):
+    """An outcome is not one of those a pairwise ballot can have; it is never guessed."""
+
+    def __init__(self, outcome: object, position: int, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"ballot {position}: outcome {outcome!r} is not one of {', '.join(allowed)}")
+        self.outcome = outcome
+        self.position = position
+
+
+class LengthMismatch(RankingError):
+    """Two columns that must be equally long are not."""
+
+
+class InvalidWeight(RankingError):
+    """A ballot's weight is negative, infinite or not a number."""
+
+
+class InvalidRank(RankingError):
+    """A rank is neither 1 or more nor the mark for "not compared"."""
+
+
+class InvalidItem(RankingError):
+    """A slot points at no item, or an item is listed twice."""
+
+
+class InvalidCode(RankingError):
+    """A voter or prompt code is not an integer of -1 (unknown) or more."""
+
+
+class EmptyBallot(RankingError):
+    """A ballot has no slot at all."""
+
+
+class DuplicateItem(RankingError):
+    """An item stands twice in one ballot."""
+
+
+class SelfBattle(DuplicateItem):
+    """A pairwise ballot sets a system against itself."""
+
+
+class InvalidSetting(RankingError):
+    """A setting of a model, an interval or a draw has a value that means nothing."""
+
+
+class NotConverged(RankingError):
+    """The solver stopped before the gradient was small; no number is returned."""
+
+
+class TooFewClusters(RankingError):
+    """An interval needs at least two independent clusters."""
+
+
+class MissingClusters(RankingError):
+    """The interval is to be clustered by a column that the ballots do not have."""
+
+
+class MissingRandomness(RankingError):
+    """The interval draws at random and no generator was passed in."""
+
+
+class NotComparable(RankingError):
+    """Two systems share no scale: one is unrated, or they lie in different components."""
+
+
+class TooFewSystems(RankingError):
+    """Fewer systems can be drawn than a battle needs."""
+
+
+class InvalidPlan(RankingError):
+    """Counts, weights or a pairing plan have the wrong shape or impossible values."""

@@ -1,0 +1,241 @@
+"""How sure a fit is: clustered sandwich and clustered bootstrap covariances, bounds and rank intervals.
+
+Both intervals are the estimate plus and minus a normal quantile times a standard deviation. In simulations
+with few votes that covers better than bootstrap percentiles (400 votes on 20 systems: 0.953 against 0.938 for
+a nominal 0.95); with many the two agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.special import ndtri
+
+from arena.ranking.arrays import Bools, Floats, Ints, sum_by
+from arena.ranking.counts import CLUSTERS, Cluster, ClusterSums, SingleSums
+from arena.ranking.errors import InvalidSetting
+from arena.ranking.island import Island, replicate_problem
+from arena.ranking.newton import chord, laplacian
+
+_REPLICATE_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True)
+class Sandwich:
+    """H^-1 G H^-1 with the scores summed inside each cluster before they are squared (Liang & Zeger 1986).
+
+    level       nominal coverage of each single interval, between 0 and 1
+    cluster     what was drawn independently: "ballot" (or "vote"), "voter", "prompt"
+
+    G carries the factor C / (C - 1) for C clusters. On pairs that cross strong components all outcomes are
+    alike, so their scores say nothing about their spread: there the model's own information stands in for G.
+    """
+
+    level: float = 0.95
+    cluster: Cluster = "ballot"
+
+    def __post_init__(self) -> None:
+        _check(self.level, self.cluster)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Refit after drawing as many clusters as there are, with replacement (Efron 1979; multinomial weights).
+
+    level, cluster      as in `Sandwich`
+    replicates          number of refits, at least 2
+
+    A resample without a finite estimate follows the phantom rule of the fit; the diagnostics count them.
+    """
+
+    level: float = 0.95
+    cluster: Cluster = "ballot"
+    replicates: int = 200
+
+    def __post_init__(self) -> None:
+        _check(self.level, self.cluster)
+        if self.replicates < 2:
+            raise InvalidSetting(f"a bootstrap needs at least 2 replicates, not {self.replicates}")
+
+
+Interval = Sandwich | Bootstrap
+
+
+class Spread(NamedTuple):
+    """Uncertainty of one island.
+
+    covariance      float64[n, n] of theta with mean 0, natural-log units
+    is_known        bool[n], False for items met by fewer than two clusters: one cluster shows no spread
+    n_clusters      clusters with a comparison in the island
+    separated_replicates    resamples that needed phantoms of their own (0 for a sandwich)
+    """
+
+    covariance: Floats
+    is_known: Bools
+    n_clusters: int
+    separated_replicates: int
+
+
+class RankInterval(NamedTuple):
+    """int64[n] each; 1 is best."""
+
+    low: Ints
+    high: Ints
+
+
+def normal_quantile(level: float) -> float:
+    """The two-sided normal quantile: 1.96 for 0.95."""
+    return float(ndtri(0.5 + level / 2))
+
+
+def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
+    """Clustered sandwich covariance of an island; `sums` belong to the whole board."""
+    problem, n = island.problem, island.n
+    probability = problem.probability(island.solution.theta)
+    # Score of theta_first per unit of weight, by outcome: won, lost, tied.
+    residual = np.stack([1.0 - probability, -probability, 0.5 - probability])
+    residual[:, island.crossing] = 0.0
+    if isinstance(sums, SingleSums):
+        square = (sums.square[:, island.pairs] * residual**2).sum(axis=0)
+        meat = laplacian(n, island.first, island.second, square)
+    else:
+        scores = _rows_of(island, sums) @ _incidence(island, residual)
+        meat = (scores.T @ scores).toarray()
+    clusters, known = _clusters_of(island, sums)
+    meat *= _small_sample(clusters)
+    meat += _crossing_information(island, probability)
+    factor = island.factor()
+    half = factor.solve(meat)
+    covariance = factor.solve(half.T)
+    return Spread(0.5 * (covariance + covariance.T), known, clusters, 0)
+
+
+def bootstrap(
+    islands: list[Island], sums: ClusterSums | SingleSums, *, replicates: int, rng: np.random.Generator
+) -> list[Spread]:
+    """Clustered bootstrap covariance of each island; all islands share the draws.
+
+    Raises NotConverged if a resample cannot be fitted.
+    """
+    factors = [island.factor() for island in islands]
+    draws = [np.empty((replicates, island.n)) for island in islands]
+    separated = [0] * len(islands)
+    resample = _Resampler(islands, sums)
+    for replicate in range(replicates):
+        cells = resample.draw(rng)
+        for k, island in enumerate(islands):
+            problem, lone = replicate_problem(island, cells[:, island.pairs])
+            separated[k] += lone
+            draws[k][replicate] = chord(
+                problem, island.solution.theta, factors[k], tolerance=_REPLICATE_TOLERANCE
+            ).theta
+    spreads = []
+    for k, island in enumerate(islands):
+        clusters, known = _clusters_of(island, sums)
+        covariance = np.atleast_2d(np.cov(draws[k], rowvar=False)) * _small_sample(clusters)
+        problem = island.problem
+        lone_meat = _crossing_information(island, problem.probability(island.solution.theta))
+        covariance += factors[k].solve(factors[k].solve(lone_meat).T)
+        spreads.append(Spread(covariance, known, clusters, separated[k]))
+    return spreads
+
+
+def rank_interval(low: Floats, high: Floats) -> RankInterval:
+    """Ranks that the bounds leave open, for n systems on one scale.
+
+    rank_low = 1 + #{k : low_k > high_i}, rank_high = n - #{k : high_k < low_i} (Chiang et al. 2024,
+    arXiv:2403.04132).
+    """
+    n = low.size
+    return RankInterval(
+        1 + n - np.searchsorted(np.sort(low), high, side="right"),
+        n - np.searchsorted(np.sort(high), low, side="left"),
+    )
+
+
+class _Resampler:
+    """Draws the board's cells float64[3, P] with the clusters resampled."""
+
+    def __init__(self, islands: list[Island], sums: ClusterSums | SingleSums) -> None:
+        self._sums = sums
+        n_pairs = sum(island.pairs.size for island in islands)
+        self._shape = (3, n_pairs)
+        self._share: Floats | None = None
+        if isinstance(sums, SingleSums) and sums.cell is None:
+            self._share = sums.square.reshape(-1) / sums.square.sum()
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        sums = self._sums
+        if self._share is not None:
+            return rng.multinomial(sums.n_clusters, self._share).reshape(self._shape).astype(np.float64)
+        times = np.bincount(rng.integers(sums.n_clusters, size=sums.n_clusters), minlength=sums.n_clusters)
+        if isinstance(sums, ClusterSums):
+            cells: Floats = sums.matrix.T @ times.astype(np.float64)
+            return cells.reshape(self._shape)
+        assert sums.cell is not None  # noqa: S101 - the other cases returned above
+        weight = times if sums.weight is None else times * sums.weight
+        return sum_by(sums.cell, weight, self._shape[0] * self._shape[1]).reshape(self._shape)
+
+
+def _check(level: float, cluster: Cluster) -> None:
+    if not 0.0 < level < 1.0:
+        raise InvalidSetting(f"level must lie between 0 and 1, not {level}")
+    if cluster not in CLUSTERS:
+        raise InvalidSetting(f"cluster must be one of {', '.join(CLUSTERS)}, not {cluster!r}")
+
+
+def _small_sample(clusters: int) -> float:
+    return clusters / (clusters - 1) if clusters > 1 else 1.0
+
+
+def _incidence(island: Island, residual: Floats) -> sparse.csr_array:
+    """Sparse float64[3 P, n] that turns weights of cells into scores of items."""
+    count = 3 * island.pairs.size
+    row = np.arange(count)
+    first, second, value = np.tile(island.first, 3), np.tile(island.second, 3), residual.reshape(-1)
+    entries = (np.concatenate([value, -value]), (np.tile(row, 2), np.concatenate([first, second])))
+    return sparse.csr_array(sparse.coo_array(entries, shape=(count, island.n)))
+
+
+def _rows_of(island: Island, sums: ClusterSums) -> sparse.csr_array:
+    """The cluster sums in the island's own 3 P cells."""
+    board_pairs = sums.matrix.shape[1] // 3
+    if island.pairs.size == board_pairs:
+        return sums.matrix
+    columns = np.concatenate([island.pairs + outcome * board_pairs for outcome in range(3)])
+    return sums.matrix[:, columns]
+
+
+def _clusters_of(island: Island, sums: ClusterSums | SingleSums) -> tuple[int, Bools]:
+    """Clusters with a comparison in the island, and which items two or more of them met."""
+    if isinstance(sums, SingleSums):
+        return _single_clusters(island, sums)
+    met = _rows_of(island, sums)
+    per_cluster = np.diff(met.indptr)
+    cluster = np.repeat(np.arange(per_cluster.size), per_cluster)
+    pair = met.indices % island.pairs.size
+    some_cluster = np.zeros(island.n, dtype=np.int64)
+    differs = np.zeros(island.n, dtype=np.bool_)
+    for end in (island.first[pair], island.second[pair]):
+        some_cluster[end] = cluster
+    for end in (island.first[pair], island.second[pair]):
+        differs[end[some_cluster[end] != cluster]] = True
+    return int((per_cluster > 0).sum()), differs
+
+
+def _single_clusters(island: Island, sums: SingleSums) -> tuple[int, Bools]:
+    if sums.cell is None:
+        events = sums.square[:, island.pairs].sum(axis=0)
+    else:
+        board_pairs = sums.square.shape[1]
+        events = np.bincount(sums.cell % board_pairs, minlength=board_pairs)[island.pairs].astype(np.float64)
+    per_item = sum_by(island.first, events, island.n) + sum_by(island.second, events, island.n)
+    return round(float(events.sum())), per_item > 1.5
+
+
+def _crossing_information(island: Island, probability: Floats) -> Floats:
+    information = np.where(island.crossing, island.problem.information(probability), 0.0)
+    return laplacian(island.n, island.first, island.second, information)

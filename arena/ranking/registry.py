@@ -1,0 +1,74 @@
+"""A fit described by plain JSON settings, so that a stored question can be asked again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from arena.ranking.ballots import Ballots
+from arena.ranking.bradley_terry import BradleyTerry
+from arena.ranking.errors import InvalidSetting, TooFewClusters
+from arena.ranking.intervals import Bootstrap, Interval, Sandwich
+from arena.ranking.result import Ranking
+
+MODELS = {"bradley-terry": BradleyTerry}
+INTERVALS = ("sandwich", "bootstrap", "none")
+INTERVAL_SETTINGS = ("interval", "cluster", "level", "replicates", "seed", "min_clusters")
+
+# With fewer clusters the clustered sandwich is too narrow to publish (Cameron & Miller 2015 put the line at
+# 20 to 50); single ballots are the unit then, and the diagnostics say so.
+MIN_CLUSTERS = 20
+
+
+def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
+    """Fit the model that `settings` describe.
+
+    settings    "model": a name of MODELS; "interval": "sandwich", "bootstrap" or "none"; "cluster", "level",
+                "replicates", "seed" of the interval; "min_clusters": below this number of clusters ballots
+                are the unit; every other key is a setting of the model
+
+    The diagnostics gain `cluster` (the unit used, None without an interval) and `cluster_asked`.
+
+    Raises InvalidSetting for anything unknown, and what the fit raises.
+    """
+    name = settings.get("model", "bradley-terry")
+    if name not in MODELS:
+        raise InvalidSetting(f"model must be one of {', '.join(MODELS)}, not {name!r}")
+    of_model = {key: value for key, value in settings.items() if key not in ("model", *INTERVAL_SETTINGS)}
+    known = {field.name for field in dataclasses.fields(MODELS[name])}
+    unknown = sorted(set(of_model) - known)
+    if unknown:
+        raise InvalidSetting(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    model = MODELS[name](**of_model)
+    asked = settings.get("cluster", "ballot")
+    cluster = _cluster_used(ballots, asked, int(settings.get("min_clusters", MIN_CLUSTERS)))
+    interval = _interval(settings, cluster)
+    rng = np.random.default_rng(settings.get("seed", 0))
+    try:
+        ranking = model.fit(ballots, interval=interval, rng=rng)
+    except TooFewClusters:
+        interval = None
+        ranking = model.fit(ballots)
+    extra = {"cluster": cluster if interval else None, "cluster_asked": asked}
+    return dataclasses.replace(ranking, diagnostics={**ranking.diagnostics, **extra})
+
+
+def _interval(settings: Mapping[str, Any], cluster: Any) -> Interval | None:
+    kind, level = settings.get("interval", "sandwich"), float(settings.get("level", 0.95))
+    if kind not in INTERVALS:
+        raise InvalidSetting(f"interval must be one of {', '.join(INTERVALS)}, not {kind!r}")
+    if kind == "none":
+        return None
+    if kind == "bootstrap":
+        return Bootstrap(level=level, cluster=cluster, replicates=int(settings.get("replicates", 200)))
+    return Sandwich(level=level, cluster=cluster)
+
+
+def _cluster_used(ballots: Ballots, asked: str, min_clusters: int) -> str:
+    codes = {"voter": ballots.voter, "prompt": ballots.prompt}.get(asked)
+    if asked in ("voter", "prompt") and (codes is None or np.unique(codes).size < min_clusters):
+        return "ballot"
+    return asked

@@ -1,0 +1,55 @@
+"""The vote post."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from arena.accounts.middleware import voter_session
+from arena.battles.models import Battle
+from arena.votes.models import Vote
+from arena.votes.services import (
+    AlreadyVoted,
+    BattleClosed,
+    BattleNotReady,
+    InvalidBallot,
+    NotYourBattle,
+    VoteError,
+    ballot_of_pair,
+    vote_cast,
+)
+
+STATUS: dict[type[VoteError], int] = {
+    InvalidBallot: 422,
+    NotYourBattle: 403,
+    BattleNotReady: 409,
+    BattleClosed: 409,
+    AlreadyVoted: 409,
+}
+
+
+@require_POST
+def vote(request: HttpRequest, battle_id: UUID) -> HttpResponse:
+    """Store the vote and go to its result; anything else changes nothing and says why."""
+    voter = voter_session(request).existing
+    battle = Battle.objects.filter(pk=battle_id, voter__isnull=False).first()
+    if battle is None:
+        raise Http404("There is no such battle.")
+    try:
+        if voter is None:
+            raise NotYourBattle("This battle was opened in another browser, so it cannot be voted on here.")
+        vote_cast(
+            battle=battle,
+            voter=voter,
+            ballot=ballot_of_pair(request.POST.get("outcome", "")),
+            input=Vote.Input.KEYBOARD if request.POST.get("input") == "keyboard" else Vote.Input.FORM,
+            now=timezone.now(),
+        )
+    except VoteError as error:
+        context = {"battle": battle, "error": error, "already": isinstance(error, AlreadyVoted)}
+        return render(request, "votes/refused.html", context, status=STATUS[type(error)])
+    return redirect("leaderboards:result", battle.pk)

@@ -1,0 +1,168 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from arena.battles.models import PairingPlan
+from arena.core.queue import Task
+from arena.judging.models import Score
+from arena.leaderboards.comparisons import comparisons, ranks_of
+from arena.leaderboards.models import Snapshot
+from arena.leaderboards.services import arena_refresh, snapshot_build, snapshot_refresh, snapshots_thin
+from arena.votes.models import Vote
+from arena.votes.services import ballot_of_pair, vote_cast, votes_exclude
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def arena():
+    return factories.arena(systems=3, prompts=6, answered=True)
+
+
+@pytest.fixture
+def board(arena):
+    return factories.board(arena)
+
+
+def vote(arena, outcome="a", seed=1, voter=None):
+    voter = voter or factories.voter()
+    battle = factories.battle(arena, voter, seed)
+    return vote_cast(
+        battle=battle,
+        voter=voter,
+        ballot=ballot_of_pair(outcome),
+        input=Vote.Input.FORM,
+        now=timezone.now(),
+    )
+
+
+def test_a_board_without_votes_has_no_snapshot(board):
+    assert snapshot_build(board=board) is None
+
+
+def test_a_snapshot_stores_its_question_and_every_rating(arena, board):
+    for seed in range(12):
+        vote(arena, ["a", "b", "tie"][seed % 3], seed)
+    snapshot = snapshot_build(board=board)
+    assert snapshot.question["ranking"]["model"] == "bradley-terry"
+    assert snapshot.vote_count == snapshot.ballot_count == 12
+    assert snapshot.ratings.count() == 3
+    assert snapshot.cutoff_id == Vote.objects.latest("pk").pk
+    assert sum(rating.score for rating in snapshot.ratings.all()) / 3 == pytest.approx(1000)
+
+
+def test_skips_and_excluded_votes_are_not_fitted(arena, board):
+    vote(arena, "a", 1)
+    vote(arena, "skip", 2)
+    excluded = vote(arena, "b", 3)
+    votes_exclude(votes=Vote.objects.filter(pk=excluded.pk), detail="x")
+    snapshot = snapshot_build(board=board)
+    assert (snapshot.vote_count, snapshot.excluded_count) == (1, 1)
+
+
+def test_votes_of_another_arena_are_not_counted(arena, board):
+    vote(factories.arena(systems=2, prompts=1, answered=True))
+    assert snapshot_build(board=board) is None
+
+
+def test_nothing_new_makes_no_snapshot(arena, board):
+    vote(arena)
+    assert snapshot_refresh(board=board)
+    assert snapshot_refresh(board=board) is None
+    assert snapshot_build(board=board, force=True)
+
+
+@pytest.mark.parametrize("change", ["vote", "exclusion", "settings"])
+def test_a_change_makes_a_snapshot(arena, board, change):
+    vote(arena, seed=1)
+    vote(arena, seed=2)
+    snapshot_refresh(board=board)
+    if change == "vote":
+        vote(arena, seed=3)
+    elif change == "exclusion":
+        votes_exclude(votes=Vote.objects.all()[:1], detail="x")
+    else:
+        board.ranking = {"cluster": "prompt"}
+        board.save()
+    assert snapshot_refresh(board=board)
+
+
+def test_the_plan_sends_battles_where_few_were(arena, board):
+    vote(arena)
+    snapshot_build(board=board)
+    ((a, b, weight),) = PairingPlan.objects.get().weights
+    assert weight == 0.5
+
+
+def test_refreshing_twice_within_the_debounce_time_asks_again_later(
+    arena, board, sent, django_capture_on_commit_callbacks
+):
+    vote(arena, seed=1)
+    assert arena_refresh(arena=arena, now=timezone.now())
+    vote(arena, seed=2)
+    sent.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert arena_refresh(arena=arena, now=timezone.now()) == []
+    assert [message.task for message in sent] == [Task.SNAPSHOT]
+    assert sent[0].countdown_s > 0
+    assert arena_refresh(arena=arena, now=timezone.now() + timedelta(seconds=10))
+
+
+def test_the_scores_of_one_prompt_are_one_ballot(arena):
+    judge = factories.scorer()
+    board = factories.board(arena, voters="judge", judge=judge)
+    prompt = arena.prompt_sets.first().prompts.first()
+    responses = prompt.responses.order_by("system_id")
+    for response, value in zip(responses, [0.2, 0.9, 0.2], strict=True):
+        Score.objects.create(judge=judge, response=response, value=value)
+    found = comparisons(board)
+    assert [row.ranks for row in found.rows] == [[2, 1, 2]]
+    assert found.vote_count == 3
+    snapshot = snapshot_build(board=board)
+    assert snapshot.ballot_count == 1
+
+
+def test_test_answers_are_not_on_the_automatic_board(arena):
+    judge = factories.scorer()
+    board = factories.board(arena, voters="judge", judge=judge)
+    prompt = arena.prompt_sets.first().prompts.first()
+    for system in arena.systems.all():
+        tested = factories.response(system=system, prompt=prompt, is_test=True)
+        Score.objects.create(judge=judge, response=tested, value=1.0)
+    assert comparisons(board).rows == []
+
+
+def test_people_and_evaluators_never_mix(arena, board):
+    judge = factories.scorer()
+    automatic = factories.board(arena, voters="judge", judge=judge)
+    vote(arena)
+    for response in arena.prompt_sets.first().prompts.first().responses.all():
+        Score.objects.create(judge=judge, response=response, value=response.pk)
+    assert comparisons(board).vote_count == 1
+    assert comparisons(automatic).vote_count == 3
+
+
+def test_ranks_of_scores_are_dense_and_ties_are_equal():
+    assert ranks_of([0.1, 0.3, 0.1, 0.2]) == [3, 1, 3, 2]
+    assert ranks_of([0.1, 0.1 + 1e-12]) == [1, 1]
+
+
+def test_old_snapshots_are_thinned_to_one_a_day_and_released_ones_stay(arena, board):
+    vote(arena)
+    for hours in (100, 99, 98, 1):
+        snapshot = snapshot_build(board=board, force=True, released=hours == 100)
+        long_ago = (timezone.now() - timedelta(hours=hours)).replace(minute=0)
+        Snapshot.objects.filter(pk=snapshot.pk).update(created_at=long_ago)
+    days = {s.created_at.date() for s in Snapshot.objects.filter(is_released=False)}
+    snapshots_thin(now=timezone.now())
+    assert Snapshot.objects.filter(is_released=True).count() == 1
+    assert Snapshot.objects.filter(is_released=False).count() == len(days)
+
+
+def test_a_forgotten_voter_does_not_join_others(arena, board):
+    for seed in range(4):
+        vote(arena, seed=seed)
+    Vote.objects.update(voter=None)
+    assert len(set(comparisons(board).ballots().voter)) == 4

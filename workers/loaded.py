@@ -1,0 +1,43 @@
+"""Which systems this process holds in memory: the least recently used one goes first."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from workers.backends import registry
+from workers.backends.types import Backend
+
+
+class Loaded(NamedTuple):
+    fingerprint: str
+    backend: Backend
+
+
+class LoadedBackends:
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.held: OrderedDict[int, Loaded] = OrderedDict()
+
+    def system_ids(self) -> list[int]:
+        return list(self.held)
+
+    def get(self, *, system_id: int, kind: str, options: Mapping[str, Any]) -> Backend:
+        """The system's backend; created again when its options changed since."""
+        fingerprint = json.dumps([kind, options], sort_keys=True)
+        loaded = self.held.pop(system_id, None)
+        if loaded and loaded.fingerprint != fingerprint:
+            loaded.backend.close()
+            loaded = None
+        if loaded is None:
+            while len(self.held) >= self.capacity:
+                self.held.popitem(last=False)[1].backend.close()
+            loaded = Loaded(fingerprint, registry.create(kind, options))
+        self.held[system_id] = loaded
+        return loaded.backend
+
+
+loaded_backends = LoadedBackends(capacity=int(os.environ.get("LOADED_SYSTEMS_MAX", "8")))

@@ -1,0 +1,167 @@
+"""Run the next job: claim, generate, stream, finish. The message names no job; the table decides."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from arena.battles.services import battle_replace_failed
+from arena.catalog.models import Provider, System
+from arena.core.health import heartbeat
+from arena.core.queue import Queue, Task, enqueue
+from arena.generation.models import Job
+from arena.generation.services import (
+    FinishedText,
+    job_claim,
+    job_fail,
+    job_finish,
+    job_heartbeat,
+    job_stream,
+)
+from workers.backends.errors import BackendError
+from workers.backends.types import GenerationRequest, GenerationSettings, Message
+from workers.celery import app
+from workers.loaded import loaded_backends
+
+logger = structlog.get_logger(__name__)
+STREAM_EVERY_S = 0.25
+
+
+@app.task(
+    name=Task.GENERATE.value,
+    queue=Queue.GENERATE.value,
+    soft_time_limit=settings.JOB_SOFT_LIMIT_S,
+    time_limit=settings.JOB_HARD_LIMIT_S,
+)
+def generate() -> None:
+    """Claim and run one job; nothing to do is fine, another worker was quicker."""
+    heartbeat("worker:generate")
+    job = job_claim(
+        worker=f"{socket.gethostname()}:{threading.get_native_id()}",
+        now=timezone.now(),
+        prefer_systems=loaded_backends.system_ids(),
+    )
+    if job is not None:
+        job_run(job)
+
+
+def job_run(job: Job) -> None:
+    """Run a claimed job to its end, whatever that is."""
+    log = logger.bind(job_id=job.pk, system=job.system.slug, purpose=job.purpose)
+    try:
+        with beating(job):
+            result = answer(job)
+    except (BackendError, SoftTimeLimitExceeded) as error:
+        is_retryable = getattr(error, "is_retryable", False) and job.purpose != Job.Purpose.TEST
+        message = str(error) or "The system took too long to answer."
+        fail(job, error, message=message, is_retryable=is_retryable)
+        log.warning("job_failed", error=message, kind=type(error).__name__)
+        return
+    except Exception as error:  # the edge of the process: record it, then let Celery see it
+        fail(job, error, message=f"Unexpected {type(error).__name__}: {error}", is_retryable=False)
+        raise
+    response = job_finish(job=job, result=result, now=timezone.now())
+    if response is None:
+        log.warning("job_lease_lost")
+        return
+    log.info("job_done", response_id=response.pk, total_s=response.total_s)
+    if job.purpose != Job.Purpose.TEST:
+        enqueue(Task.SCORE)
+
+
+def fail(job: Job, error: BaseException, *, message: str, is_retryable: bool) -> None:
+    now = timezone.now()
+    job_fail(
+        job=job,
+        error=message,
+        error_kind=type(error).__name__,
+        traceback="".join(traceback.format_exception(error)),
+        is_retryable=is_retryable,
+        now=now,
+    )
+    if job.status == Job.Status.FAILED:
+        battle_replace_failed(job=job, now=now, rng=np.random.default_rng())
+
+
+def answer(job: Job) -> FinishedText:
+    """Ask the system's backend, writing the text so far at most four times a second."""
+    system = job.system
+    backend = loaded_backends.get(
+        system_id=system.pk, kind=system.provider, options=backend_options(system)
+    )
+    request = GenerationRequest(
+        messages=(Message(role="user", content=job.prompt.text),),
+        seed=job.seed,
+        settings=GenerationSettings.from_dict(system.generation_settings),
+    )
+    streamed = StreamedSoFar(job)
+    on_text = streamed.add if job.purpose != Job.Purpose.STOCK else None
+    done = backend.generate(request, on_text=on_text, deadline_s=settings.JOB_DEADLINE_S)
+    return FinishedText(
+        text=done.text,
+        finish_reason=done.finish_reason,
+        prompt_tokens=done.prompt_tokens,
+        completion_tokens=done.completion_tokens,
+        load_s=done.load_s,
+        first_token_s=done.first_token_s,
+        total_s=done.total_s,
+        provenance={**done.provenance, "worker": job.worker, "attempt": job.attempts},
+    )
+
+
+def backend_options(system: System) -> dict[str, Any]:
+    """The system's options; weights that are loaded here come at the system's revision."""
+    if system.provider == Provider.TRANSFORMERS and system.revision:
+        return {**system.provider_options, "revision": system.revision}
+    return dict(system.provider_options)
+
+
+class StreamedSoFar:
+    """Collects deltas and writes them in equal time steps."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.text = ""
+        self.written_at = 0.0
+
+    def add(self, delta: str) -> None:
+        self.text += delta
+        if time.monotonic() - self.written_at >= STREAM_EVERY_S:
+            self.written_at = time.monotonic()
+            job_stream(job=self.job, text=self.text, now=timezone.now())
+
+
+@contextmanager
+def beating(job: Job) -> Iterator[None]:
+    """Tell the database every few seconds that this worker is alive, from a thread of its own."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not stop.wait(settings.JOB_HEARTBEAT_S):
+                now = timezone.now()
+                heartbeat("worker:generate")
+                if not job_heartbeat(job=job, now=now):
+                    return
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name="job-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)

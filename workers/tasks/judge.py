@@ -1,0 +1,25 @@
+"""Let every active scorer see the responses it has not scored."""
+
+from __future__ import annotations
+
+from arena.core.queue import Queue, Task, enqueue
+from arena.judging.selectors import responses_without_score, scorers_active
+from arena.judging.services import scores_store
+from evaluators import registry
+from evaluators.types import Sample
+from workers.celery import app
+
+BATCH = 128
+
+
+@app.task(name=Task.SCORE.value, queue=Queue.DEFAULT.value, soft_time_limit=240, time_limit=300)
+def score() -> None:
+    for judge in scorers_active():
+        responses = list(responses_without_score(judge=judge)[:BATCH])
+        if not responses:
+            continue
+        scorer = registry.create(judge.implementation, judge.params)
+        samples = [Sample(prompt=response.prompt.text, response=response.text) for response in responses]
+        scores_store(judge=judge, responses=responses, scores=scorer.score(samples))
+        if len(responses) == BATCH:
+            enqueue(Task.SCORE)
