@@ -135,7 +135,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["arena.core.templatetags.arena"],
+            "builtins": ["arena.core.templatetags.arena", "template_partials.templatetags.partials"],
         },
     },
 ]
@@ -156,7 +156,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = ARENA_ENV == "development"
-WHITENOISE_AUTOREFRESH = False
+WHITENOISE_AUTOREFRESH = ARENA_ENV == "development"
 
 # Security: no inline script or style anywhere, nothing from another origin.
 CONTENT_SECURITY_POLICY = {

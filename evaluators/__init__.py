@@ -1,0 +1,1 @@
+"""Automatic judges, reward models and metrics. Pure: knows neither Django nor Celery."""

@@ -1,6 +1,7 @@
 """Gives every test run a real Postgres and Valkey of its own, unless the environment names others.
 
-They start before Django reads its settings, in the process that was called; xdist's workers inherit the addresses.
+They start before Django reads its settings, in the process that was called; xdist's workers inherit the
+addresses.
 """
 
 import atexit
@@ -26,7 +27,9 @@ def _start_services() -> None:
         pytest.exit(str(error), returncode=1)
     atexit.register(services.close)
     if added and settings.configured:
-        pytest.exit("Django was set up before this file could start a database: set DATABASE_URL too.", returncode=1)
+        pytest.exit(
+            "Django was set up before this file could start a database: set DATABASE_URL too.", returncode=1
+        )
     os.environ.update(added)
 
 

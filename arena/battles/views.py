@@ -130,7 +130,8 @@ def stream_events(battle: Battle, released: int) -> Iterator[str]:
             return
         yield ": still writing\n\n"
         # A waiting stream must not hold a database connection.
-        connection.close()
+        if not connection.in_atomic_block:
+            connection.close()
         time.sleep(STEP_S)
 
 

@@ -12,7 +12,12 @@ from kombu import Connection
 
 from arena.core.models import Heartbeat
 
-WORKER_STALE = timedelta(seconds=90)
+STALE = timedelta(seconds=90)
+SIGNS_OF_LIFE = {
+    "worker:default": "boards and releases are not made",
+    "worker:generate": "no new answers",
+    "snapshots": "boards may be older than their votes",
+}
 
 
 class Readiness(NamedTuple):
@@ -33,9 +38,9 @@ def readiness() -> Readiness:
     degraded = {}
     if not broker_answers():
         degraded["broker"] = "not reachable; jobs wait in the database"
-    for name, what in (("worker:default", "boards are not refreshed"), ("worker:generate", "no new answers")):
-        seen = Heartbeat.objects.filter(name=name).values_list("seen_at", flat=True).first()
-        if seen is None or timezone.now() - seen > WORKER_STALE:
+    seen = dict(Heartbeat.objects.values_list("name", "seen_at"))
+    for name, what in SIGNS_OF_LIFE.items():
+        if name not in seen or timezone.now() - seen[name] > STALE:
             degraded[name] = f"not seen lately; {what}"
     status = "degraded" if degraded else "ok"
     return Readiness(True, {"status": status, "database": "ok", "degraded": degraded})

@@ -53,8 +53,8 @@ class Comparisons(NamedTuple):
                 for row in self.rows
             ],
             all_bad=[row.all_bad for row in self.rows],
-            # A forgotten voter is nobody's twin: such ballots are clusters of their own.
-            voter=[-1 - i if row.voter is None else row.voter for i, row in enumerate(self.rows)],
+            # A forgotten voter is nobody's twin: unknown voters are clusters of their own.
+            voter=[row.voter for row in self.rows],
             prompt=[row.prompt for row in self.rows],
         )
 

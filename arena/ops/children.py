@@ -1,6 +1,7 @@
 """Programs we start, watch and stop. Each leads a session of its own, so Ctrl-C reaches us alone."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +35,9 @@ def leashed(
     """
     uid, gid = (account.uid, account.gid) if account else (-1, -1)
     numbers = [str(int(number)) for number in (os.getpid(), stop_signal, grace_s, uid, gid)]
-    return [sys.executable, "-I", "-S", str(Path(leash.__file__).resolve()), *numbers, "--", *argv]
+    program = shutil.which(argv[0]) or argv[0]
+    script = str(Path(leash.__file__).resolve())
+    return [sys.executable, "-I", "-S", script, *numbers, "--", program, *argv[1:]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Program:
     cwd: Path = PROJECT
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    stop_within_s: float = 8
+    stop_within_s: float = 5
 
 
 class Child:

@@ -108,12 +108,16 @@ def main() -> int:
             port_require_free(host=request.host, port=request.port)
             folders = folders_make(var=request.var, account=service_account())
             with ExitStack() as stack:
-                Demo(request, folders, stack).run()
+                try:
+                    Demo(request, folders, stack).run()
+                except KeyboardInterrupt:
+                    print("\nStopping ...", flush=True)
+                    raise
     except StartError as error:
         print(f"\nArena stopped. {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nArena has stopped every process it started. The next start goes on with the same data.")
+        print("Arena has stopped every process it started. The next start goes on with the same data.")
     return 0
 
 

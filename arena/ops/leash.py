@@ -1,7 +1,7 @@
 """Keeps one program, and ends it with everything it started when our own parent is gone.
 
 `leash.py PARENT STOP_SIGNAL GRACE_S UID GID -- PROGRAM ARGUMENTS…`, started as leader of a session, hands on
-signals and the exit status. A plain death signal in the program itself is not enough: a Celery worker waits
+signals and the exit status; PROGRAM is a path. A plain death signal in the program itself is not enough: a Celery worker waits
 for its task, and its pool and scheduler outlive it. This is a script that imports nothing of ours, because
 the account that the program runs under may not be allowed to read this project.
 """
@@ -65,19 +65,23 @@ def kill_group(_number: int = 0, _frame: FrameType | None = None) -> None:
 
 
 def become(argv: list[str], *, uid: int, gid: int, keeper: int) -> NoReturn:
-    """Turn this process into the program, under the account that is asked for."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*HANDED_ON, PARENT_IS_GONE})
-    if uid >= 0:
-        os.setgroups([])
-        os.setgid(gid)
-        os.setuid(uid)
-    request_death_signal(signal.SIGKILL)  # after the change of account, which would undo it
-    if os.getppid() == keeper:
-        try:
-            os.execvp(argv[0], argv)  # noqa: S606 - no shell is the point
-        except OSError as error:
-            os.write(2, f"{argv[0]} cannot be run: {error.strerror}\n".encode())
-    os._exit(127)
+    """Turn this process into the program, under the account that is asked for.
+
+    Imports nothing, not even by a function that does so inside: the account may not reach Python's own library.
+    """
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*HANDED_ON, PARENT_IS_GONE})
+        if uid >= 0:
+            os.setgroups([])
+            os.setgid(gid)
+            os.setuid(uid)
+        request_death_signal(signal.SIGKILL)  # after the change of account, which would undo it
+        if os.getppid() == keeper:
+            os.execv(argv[0], argv)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        os.write(2, f"{argv[0]} cannot be run: {error.strerror}\n".encode())
+    finally:
+        os._exit(127)
 
 
 def main(arguments: list[str]) -> NoReturn:

@@ -16,6 +16,7 @@ TOLERANCE = 1e-10
 """Largest gradient allowed, as a share of the item's total weight."""
 
 MAX_ITERATIONS = 100
+_LAST_STEP = 0.01  # natural-log units; where no maximum exists the gradient fades, but steps stay near 1
 _MAX_HALVINGS = 40
 _CHORD_ROUNDS = 12
 
@@ -111,15 +112,17 @@ def newton(problem: PairProblem, start: Floats | None = None, *, tolerance: floa
     only one.
 
     A step is halved while it overshoots the maximum along its line by more than half the first slope.
-    Raises NotConverged if the gradient of some item is above `tolerance` times its weight in the end.
+    Raises NotConverged if in the end the gradient of some item is above `tolerance` times its weight, or if
+    the scores still move while the gradient fades, as they do where no maximum exists.
     """
     theta = np.zeros(problem.n) if start is None else start
     scale = problem.item_weight()
     probability = problem.probability(theta)
     gradient = problem.gradient(probability)
     norm = float(np.max(np.abs(gradient) / scale))
+    moved = 0.0
     for iteration in range(MAX_ITERATIONS + 1):
-        if norm <= tolerance:
+        if norm <= tolerance and moved <= _LAST_STEP:
             return Solution(theta - theta.mean(), iteration, norm)
         hessian = laplacian(problem.n, problem.first, problem.second, problem.information(probability))
         step = ground(hessian).solve(gradient)
@@ -131,7 +134,7 @@ def newton(problem: PairProblem, start: Floats | None = None, *, tolerance: floa
             if float(gradient @ step) >= -0.5 * slope:
                 break
             step, slope = 0.5 * step, 0.5 * slope
-        theta = trial
+        theta, moved = trial, float(np.max(np.abs(step)))
         norm = float(np.max(np.abs(gradient) / scale))
         if not np.isfinite(norm):
             break

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from arena.ranking.ballots import Ballots
+from arena.ranking.ballots import UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.errors import InvalidSetting, TooFewClusters
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
@@ -69,6 +69,10 @@ def _interval(settings: Mapping[str, Any], cluster: Any) -> Interval | None:
 
 def _cluster_used(ballots: Ballots, asked: str, min_clusters: int) -> str:
     codes = {"voter": ballots.voter, "prompt": ballots.prompt}.get(asked)
-    if asked in ("voter", "prompt") and (codes is None or np.unique(codes).size < min_clusters):
+    if asked not in ("voter", "prompt"):
+        return asked
+    if codes is None:
         return "ballot"
-    return asked
+    known = codes[codes != UNKNOWN]
+    clusters = np.unique(known).size + (codes.size - known.size)
+    return asked if clusters >= min_clusters else "ballot"

@@ -1,0 +1,1 @@
+"""Evaluators that compare responses, such as language models asked for a verdict."""

@@ -1,0 +1,1 @@
+"""Evaluators that compute a number by a rule, such as length or readability."""

@@ -1,0 +1,1 @@
+"""Evaluators that give one response a number."""

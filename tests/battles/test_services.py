@@ -41,9 +41,7 @@ def ask(arena, voter, text="Why is the sky blue?", seed=1):
 def fail_for_good(job):
     Job.objects.filter(pk=job.pk).update(status=Job.Status.RUNNING)
     job.refresh_from_db()
-    return job_fail(
-        job=job, error="no", error_kind="X", traceback="", is_retryable=False, now=timezone.now()
-    )
+    return job_fail(job=job, error="no", error_kind="X", traceback="", is_retryable=False, now=timezone.now())
 
 
 def test_a_battle_has_two_different_systems_on_one_prompt(arena):
@@ -240,13 +238,23 @@ def side(length, *, done):
 
 
 def test_the_slower_side_sets_the_pace():
-    assert released_chars(sides=[side(1000, done=False), side(170, done=False)], released=80, step_chars=80) == 160
-    assert released_chars(sides=[side(1000, done=False), side(170, done=False)], released=160, step_chars=80) == 160
+    assert (
+        released_chars(sides=[side(1000, done=False), side(170, done=False)], released=80, step_chars=80)
+        == 160
+    )
+    assert (
+        released_chars(sides=[side(1000, done=False), side(170, done=False)], released=160, step_chars=80)
+        == 160
+    )
 
 
 def test_a_side_that_is_done_holds_nobody_up():
-    assert released_chars(sides=[side(500, done=False), side(10, done=True)], released=80, step_chars=80) == 160
+    assert (
+        released_chars(sides=[side(500, done=False), side(10, done=True)], released=80, step_chars=80) == 160
+    )
 
 
 def test_released_text_is_never_taken_back():
-    assert released_chars(sides=[side(500, done=True), side(0, done=False)], released=240, step_chars=80) == 240
+    assert (
+        released_chars(sides=[side(500, done=True), side(0, done=False)], released=240, step_chars=80) == 240
+    )

@@ -57,8 +57,15 @@ def test_a_singular_information_matrix_is_not_converged():
         ground(np.zeros((3, 3)))
 
 
+def test_a_maximum_far_out_is_found():
+    """One loss of tiny weight against a win: the gradient is small long before the answer is right."""
+    lone = PairProblem(2, np.array([0]), np.array([1]), np.array([1.0]), np.array([1.0 + 1e-12]))
+    gap = np.ptp(newton(lone).theta)
+    assert gap == pytest.approx(np.log(1e12), rel=1e-3)
+
+
 def test_a_likelihood_without_a_maximum_is_not_converged():
     """One side won everything, so that the score runs away."""
     lone = PairProblem(2, np.array([0]), np.array([1]), np.array([5.0]), np.array([5.0]))
     with pytest.raises(NotConverged):
-        newton(lone, tolerance=1e-300)
+        newton(lone)

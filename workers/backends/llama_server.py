@@ -2,6 +2,9 @@
 
 Run as `python -m workers.backends.llama_server --model FILE --port N`. `/health` answers 200 once the model
 is loaded, 503 before. It listens on the loopback address unless told otherwise: it asks nobody for a key.
+
+The same request gives the same text, as long as no other runs beside it: slots are computed together, in sums
+whose rounding depends on how many there are.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> ServerSettings:
     parser.add_argument(
         "--reuse-prompts",
         action="store_true",
-        help="keep the tokens of earlier prompts: faster first word, but the same seed may give another text",
+        help="keep the tokens of earlier prompts: a faster first word, but the text of a seed then also "
+        "depends on what was asked before",
     )
     given = parser.parse_args(arguments)
     if not given.model.is_file():

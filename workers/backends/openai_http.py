@@ -188,8 +188,8 @@ class OpenAIBackend:
             base_url=self._base_url,
             # Never None: the client would then send OPENAI_API_KEY to whatever address this is.
             api_key=self._api_key or "none",
-            # A kept connection may be closed by the server just as the next request goes out: llama.cpp does so
-            # after a hundred requests. That would look like an outage, and nothing is retried here.
+            # A kept connection may be closed by the server just as the next request goes out: llama.cpp does
+            # so after a hundred requests. That would look like an outage, and nothing is retried here.
             default_headers={"Connection": "close"},
             max_retries=0,
             timeout=timeout,
