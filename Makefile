@@ -54,9 +54,11 @@ clean: ## remove the virtual environment and caches; your data in var/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data: ## remove the demo's data: var/, and the database where it lies elsewhere
-	@if [ -L var/postgres ]; then outside=$$(dirname "$$(readlink var/postgres)"); \
-		echo "rm -rf $$outside"; rm -rf "$$outside"; fi
 	rm -rf var
+	@for folder in /var/lib/arena-*; do \
+		if grep -qs "^Belongs to $$(pwd -P)/" "$$folder/origin"; then \
+			echo "rm -rf $$folder"; rm -rf "$$folder"; fi; \
+	done
 
 # The steps of check, in the order of their speed. They expect test-setup.
 

@@ -60,7 +60,9 @@ def database(url: str) -> dict[str, Any]:
     """Turn `postgresql://user:password@host:port/name?host=/socket/dir` into Django's dictionary."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
-        raise ImproperlyConfigured("DATABASE_URL must start with postgresql:// : Arena runs on PostgreSQL only.")
+        raise ImproperlyConfigured(
+            "DATABASE_URL must start with postgresql:// : Arena runs on PostgreSQL only."
+        )
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -70,7 +72,10 @@ def database(url: str) -> dict[str, Any]:
         "HOST": query.pop("host", None) or parts.hostname or "",
         "PORT": str(parts.port or ""),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**query, "pool": {"min_size": 1, "max_size": env_int("DATABASE_POOL", 20), "timeout": 10}},
+        "OPTIONS": {
+            **query,
+            "pool": {"min_size": 1, "max_size": env_int("DATABASE_POOL", 20), "timeout": 10},
+        },
     }
 
 

@@ -27,7 +27,7 @@ SCORERS = (
         path="evaluators.rewards.sparrow:SparrowRelevance",
         title="Topic match (Sparrow Decider nano, 2 MB)",
         limits="Tells how far a response is about the same things as its prompt. It does not read for truth, "
-        "style or length, and takes a response that only repeats the prompt for a good one. Made for English.",
+        "style or length, and takes a response that only repeats the prompt for a good one. For English.",
         licence="Apache-2.0",
     ),
     ScorerEntry(

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 UV=${UV:-uv}
-case $UV in */*) UV=../$UV ;; esac
+case $UV in /*) ;; */*) UV=../$UV ;; esac
 
 case ${UPGRADE:-} in
 '') set -- ;;

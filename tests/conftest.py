@@ -13,8 +13,6 @@ import django
 import pytest
 from django.conf import settings
 
-from arena.core import queue
-from arena.core.queue import Task
 from arena.ops.errors import StartError
 from arena.ops.private import private_services
 
@@ -37,6 +35,9 @@ _start_services()
 # pytest-django would do this from pytest.ini or the command line, before this file is read: too early.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arena.settings")
 django.setup()
+
+from arena.core import queue  # noqa: E402 - reads the settings
+from arena.core.queue import Task  # noqa: E402
 
 
 class Sent(NamedTuple):

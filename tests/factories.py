@@ -42,7 +42,13 @@ def arena(*, systems: int = 0, prompts: int = 0, answered: bool = False, **field
     """An arena with so many systems and prompts; `answered`: every system has answered every prompt."""
     n = next(counter)
     made = Arena.objects.create(
-        **{"name": f"Arena {n}", "slug": f"arena-{n}", "criterion": criterion(), "takes_own_prompts": True, **fields}
+        **{
+            "name": f"Arena {n}",
+            "slug": f"arena-{n}",
+            "criterion": criterion(),
+            "takes_own_prompts": True,
+            **fields,
+        }
     )
     prompt_set = PromptSet.objects.create(slug=f"set-{n}", title=f"Set {n}")
     made.prompt_sets.add(prompt_set)
@@ -57,7 +63,9 @@ def arena(*, systems: int = 0, prompts: int = 0, answered: bool = False, **field
 
 def prompt(text: str = "", **fields) -> Prompt:
     n = next(counter)
-    return Prompt.objects.create(**{"text": text or f"Question {n}?", "external_id": f"p{n}", "language": "en", **fields})
+    return Prompt.objects.create(
+        **{"text": text or f"Question {n}?", "external_id": f"p{n}", "language": "en", **fields}
+    )
 
 
 def category(name: str) -> Category:
@@ -80,10 +88,18 @@ def battle(arena: Arena, voter: Voter, seed: int = 1) -> Battle:
 
 
 def board(arena: Arena, **fields) -> Board:
-    return Board.objects.create(**{"arena": arena, "slug": f"board-{next(counter)}", "name": "People", **fields})
+    return Board.objects.create(
+        **{"arena": arena, "slug": f"board-{next(counter)}", "name": "People", **fields}
+    )
 
 
 def scorer(**fields) -> JudgeSpec:
     return JudgeSpec.objects.create(
-        **{"slug": f"scorer-{next(counter)}", "name": "Scorer", "kind": "scorer", "implementation": "fake", **fields}
+        **{
+            "slug": f"scorer-{next(counter)}",
+            "name": "Scorer",
+            "kind": "scorer",
+            "implementation": "fake",
+            **fields,
+        }
     )

@@ -8,7 +8,7 @@ from arena.generation.admin import ReadOnlyAdmin
 class SlotInline(admin.TabularInline[Slot, Battle]):
     model = Slot
     fields = ["position", "system", "response", "job"]
-    readonly_fields = fields
+    readonly_fields = ["position", "system", "response", "job"]
     extra = 0
     can_delete = False
 
@@ -18,7 +18,15 @@ class SlotInline(admin.TabularInline[Slot, Battle]):
 
 @admin.register(Battle)
 class BattleAdmin(ReadOnlyAdmin):
-    list_display = ["id", "arena", "source", "pairing_rule", "draw_probability", "closed_reason", "created_at"]
+    list_display = [
+        "id",
+        "arena",
+        "source",
+        "pairing_rule",
+        "draw_probability",
+        "closed_reason",
+        "created_at",
+    ]
     list_filter = ["arena", "source", "closed_reason"]
     search_fields = ["id", "external_id"]
     list_select_related = ["arena"]

@@ -1,4 +1,4 @@
-"""Which two systems meet, on which prompt: reads the plan and the stock, draws, and says how likely it was."""
+"""Which two systems meet, on which prompt: reads the plan and the stock, draws, says how likely it was."""
 
 from __future__ import annotations
 

@@ -279,6 +279,7 @@ def _either(*patterns: str) -> str:
 
 _I_AM: Final = _either(
     r"\bi ?'?a?m\b|\bi was\b|\bi(?:'ve| have) been\b|\bmy name(?: is|'s)\b|\bcall me\b",
+    r"\bi go by(?: the name(?: of)?)?\b|\bi belong to\b|\bit's me\b|\bbehind me is\b",
     r"\byou(?:'re| are) (?:now )?(?:talking|speaking|chatting) (?:to|with)\b",
     r"\bich (?:bin|wurde|heisse)\b|\bbin ich\b|\bwurde ich\b|\bmein name ist\b",
     r"\bje (?:suis|m'appelle|me nomme)\b|\bj'ai été\b|\bmon nom est\b",
@@ -297,7 +298,7 @@ _AI: Final = _either(
     r"语言模型|語言模型|人工智能|人工智慧|助手|大模型|聊天机器人",
 )
 _MADE_BY: Final = _either(
-    r"\b(?:trained|developed|created|made|built|designed|provided|powered|released|programmed|engineered) by",
+    r"\b(?:trained|developed|created|made|built|designed|provided|powered|programmed|engineered) (?:by|at)",
     r"\b(?:product|creation|version|variant|member|part) of|\bbased (?:up)?on|\bfine-?tuned (?:from|on)",
     r"\b(?:entwickelt|trainiert|erstellt|geschaffen|programmiert) von",
     r"\b(?:créé|développé|entraîné|conçu|formé|mis au point|propulsé)e? par",
@@ -333,10 +334,12 @@ _LEFT_MADE_BY_NEAR: Final = re.compile(
 )
 _LEFT_FROM: Final = re.compile(rf"(?:{_I_AM}.{{0,60}}\W(?:{_OF}|由)|我是){_ARTICLE}{_QUOTES}")
 _LEFT_MY_MAKER: Final = re.compile(
-    rf"\bmy (?:creator|maker|developer)s?(?:\W{{1,3}}(?:is|are|at|from|of|the|team|called)\b){{0,3}}{_QUOTES}"
+    rf"\bmy (?:creator|maker|developer)s?(?:\W{{1,3}}(?:is|are|at|from|the|team|called)\b){{0,3}},?{_QUOTES}"
 )
 _LEFT_AS: Final = re.compile(r"(?:^|\W)(?:as|als|en tant que|como)\W{1,3}$")
 _RIGHT_I: Final = re.compile(r"(?:,| an? ).{0,60}\b(?:i|ich|je|j|yo|eu)\b")
+_LEFT_GREETING: Final = re.compile(r"^\W*(?:(?:hi|hello|hey|hallo)\b(?: there)?\W{1,3})?$")
+_RIGHT_HERE: Final = re.compile(r" here\b(?=\W*$|[,!.])")
 _RIGHT_MADE: Final = re.compile(rf".{{0,25}}{_MADE}")
 _RIGHT_MADE_ME: Final = re.compile(
     r"\W{0,3}(?:\w+ ){0,3}(?:created|made|built|trained|developed|designed|programmed) me\b"
@@ -384,6 +387,8 @@ _YES: Final = re.compile(
 def _speaks_of_itself(folded: str, mention: re.Match[str], *, only_as_ai: bool = False) -> bool:
     """Whether the name stands where an answer says who or whose it is."""
     left, right = _sentence_around(folded, mention)
+    if _LEFT_GREETING.match(left) and _RIGHT_HERE.match(right) and not only_as_ai:
+        return True
     if not _SELF.search(left) and not _RIGHT_MADE_ME.match(right) and not _LEFT_AS.search(left):
         return False
     about_ai = _AI_WORD.search(left) is not None or _AI_WORD.search(right) is not None

@@ -47,7 +47,10 @@ def battle_state(*, battle: Battle) -> BattleState:
             continue
         streamed = getattr(slot.job, "streamed", None)
         is_current = bool(
-            streamed and slot.job and slot.job.status == Job.Status.RUNNING and streamed.attempt == slot.job.lease
+            streamed
+            and slot.job
+            and slot.job.status == Job.Status.RUNNING
+            and streamed.attempt == slot.job.lease
         )
         sides.append(
             Side(

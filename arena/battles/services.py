@@ -174,7 +174,9 @@ def battle_replace_failed(*, job: Job, now: datetime, rng: np.random.Generator) 
     battle.draw_probability = None
     battle.pairing_rule = f"{battle.pairing_rule} (redrawn)"[:40]
     battle.save(update_fields=["redraws", "draw_probability", "pairing_rule"])
-    _ask_system(battle, position=slot.position, system=candidates[int(rng.integers(len(candidates)))], rng=rng)
+    _ask_system(
+        battle, position=slot.position, system=candidates[int(rng.integers(len(candidates)))], rng=rng
+    )
 
 
 def battle_close(*, battle: Battle, reason: Battle.CloseReason, now: datetime) -> None:
@@ -188,5 +190,3 @@ def pairing_plan_publish(*, arena: Arena, rule: str, weights: list[tuple[int, in
     plan = PairingPlan.objects.create(arena=arena, rule=rule, weights=weights)
     PairingPlan.objects.filter(arena=arena, pk__lt=plan.pk - 20).delete()
     return plan
-
-

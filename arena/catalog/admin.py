@@ -30,8 +30,15 @@ class SystemAdmin(admin.ModelAdmin[System]):
                 "1. Who made it",
                 {
                     "fields": [
-                        "name", "slug", "organisation", "licence", "licence_notice", "link",
-                        "knowledge_cutoff", "input_modality", "output_modality",
+                        "name",
+                        "slug",
+                        "organisation",
+                        "licence",
+                        "licence_notice",
+                        "link",
+                        "knowledge_cutoff",
+                        "input_modality",
+                        "output_modality",
                     ]
                 },
             ),
@@ -47,8 +54,14 @@ class SystemAdmin(admin.ModelAdmin[System]):
                 "3. How it answers",
                 {
                     "fields": [
-                        "template", "system_prompt", "max_tokens", "temperature", "top_p", "top_k",
-                        "repetition_penalty", "stop",
+                        "template",
+                        "system_prompt",
+                        "max_tokens",
+                        "temperature",
+                        "top_p",
+                        "top_k",
+                        "repetition_penalty",
+                        "stop",
                     ],
                     "description": "The same model with other settings is another system. "
                     "After saving, press “Test it”.",
@@ -57,7 +70,7 @@ class SystemAdmin(admin.ModelAdmin[System]):
             ("4. Visibility", {"fields": ["status", "retired_on", "retired_reason"]}),
         ]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         # The option fields exist only on instances of the form; Django must not look them up in the model.
         return SystemForm
 
@@ -114,7 +127,7 @@ class PromptSetAdmin(admin.ModelAdmin[PromptSet]):
     def prompt_count(self, prompt_set: Any) -> int:
         return int(prompt_set.prompt_total)
 
-    def save_model(self, request: HttpRequest, obj: PromptSet, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: PromptSet, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if form.rows:
             added = prompts_add(prompt_set=obj, rows=form.rows)

@@ -21,7 +21,9 @@ MAX_UPLOAD_BYTES = 5_000_000
 class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
     """Options and generation settings as plain fields, kept as JSON in the row."""
 
-    max_tokens = forms.IntegerField(min_value=1, max_value=32768, initial=256, label="Longest answer (tokens)")
+    max_tokens = forms.IntegerField(
+        min_value=1, max_value=32768, initial=256, label="Longest answer (tokens)"
+    )
     temperature = forms.FloatField(min_value=0, max_value=5, initial=0.7, help_text="0 = greedy.")
     top_p = forms.FloatField(min_value=0.01, max_value=1, initial=1.0, help_text="1 = off.")
     top_k = forms.IntegerField(min_value=0, initial=0, help_text="0 = off.")
@@ -45,7 +47,15 @@ class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
         exclude = ["provider_options", "generation_settings"]  # noqa: DJ006  (kept by the fields above)
         field_classes = {"link": partial(forms.URLField, assume_scheme="https")}
 
-    GENERATION = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "system_prompt", "template")
+    GENERATION = (
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "repetition_penalty",
+        "system_prompt",
+        "template",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,10 +87,10 @@ class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
             )
         return cleaned
 
-    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002  (Django's signature)
+    def save(self, commit: bool = True) -> Any:
         cleaned = self.cleaned_data
         provider = cleaned.get("provider", "")
-        kept = {name for name in self.instance.provider_options} - {option.name for option in OPTIONS}
+        kept = set(self.instance.provider_options) - {option.name for option in OPTIONS}
         self.instance.provider_options = {
             **{name: self.instance.provider_options[name] for name in kept},
             **{
@@ -102,7 +112,7 @@ class PromptSetForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         label="Prompts",
         help_text="A text file with one prompt per line, a CSV with a column “text” (and “id”, “category”, "
-        "“language” if you like), or JSON Lines with the same keys. To change the prompts, add a new version.",
+        "“language” if you like), or JSON Lines with the same keys. For other prompts, add a new version.",
     )
     rows: list[PromptRow]
 
@@ -110,8 +120,8 @@ class PromptSetForm(forms.ModelForm):  # type: ignore[type-arg]
         model = PromptSet
         fields = ["title", "slug", "version", "description", "licence"]
 
-    def clean_prompts(self) -> UploadedFile | None:
-        upload: UploadedFile | None = self.cleaned_data["prompts"]
+    def clean_prompts(self) -> UploadedFile[bytes] | None:
+        upload: UploadedFile[bytes] | None = self.cleaned_data["prompts"]
         self.rows = []
         if upload is None:
             return None

@@ -52,11 +52,15 @@ class System(TimestampedModel):
     licence_notice = models.TextField(blank=True, help_text="A notice that the licence asks to be shown.")
     link = models.URLField(blank=True)
     knowledge_cutoff = models.CharField(max_length=20, blank=True, help_text="For example 2024-06.")
-    revision = models.CharField(max_length=120, blank=True, help_text="A commit hash or version of the weights.")
+    revision = models.CharField(
+        max_length=120, blank=True, help_text="A commit hash or version of the weights."
+    )
     input_modality = models.CharField(max_length=10, choices=Modality, default=Modality.TEXT)
     output_modality = models.CharField(max_length=10, choices=Modality, default=Modality.TEXT)
     provider = models.CharField(max_length=20, choices=Provider, default=Provider.OPENAI, blank=True)
-    provider_options = models.JSONField(default=dict, blank=True, help_text="Where the weights or the endpoint are.")
+    provider_options = models.JSONField(
+        default=dict, blank=True, help_text="Where the weights or the endpoint are."
+    )
     generation_settings = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.VISIBLE)
     retired_on = models.DateField(null=True, blank=True)
@@ -198,7 +202,9 @@ class Admission(TimestampedModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["arena", "system"], name="system_admitted_once_per_arena"),
-            models.CheckConstraint(condition=models.Q(weight__gte=0), name="admission_weight_is_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(weight__gte=0), name="admission_weight_is_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:

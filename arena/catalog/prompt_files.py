@@ -54,7 +54,9 @@ def _row(line: int, values: dict[str, Any]) -> PromptRow:
     if not text:
         raise PromptFileError(f"Line {line}: there is no text.")
     if len(text) > MAX_PROMPT_CHARS:
-        raise PromptFileError(f"Line {line}: the prompt has {len(text):,} characters; {MAX_PROMPT_CHARS:,} fit.")
+        raise PromptFileError(
+            f"Line {line}: the prompt has {len(text):,} characters; {MAX_PROMPT_CHARS:,} fit."
+        )
     return PromptRow(
         external_id=str(values.get("id") or f"line-{line}")[:80],
         text=text,

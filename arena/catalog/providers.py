@@ -44,9 +44,17 @@ OPTIONS = (
         (Provider.OPENAI,),
     ),
     Option(
-        "timeout_s", "Silence allowed (s)", "Seconds without data before a try is given up.", (Provider.OPENAI,)
+        "timeout_s",
+        "Silence allowed (s)",
+        "Seconds without data before a try is given up.",
+        (Provider.OPENAI,),
     ),
-    Option("gguf_file", "GGUF file", "Its name inside the folder, if the weights are GGUF.", (Provider.TRANSFORMERS,)),
+    Option(
+        "gguf_file",
+        "GGUF file",
+        "Its name inside the folder, if the weights are GGUF.",
+        (Provider.TRANSFORMERS,),
+    ),
     Option("dtype", "Precision", "auto, float32, float16 or bfloat16.", (Provider.TRANSFORMERS,)),
     Option("device", "Device", "auto, cpu, cuda, cuda:1 …", (Provider.TRANSFORMERS,)),
     Option(

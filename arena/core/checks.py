@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,7 @@ def check_deadline_order(**_kwargs: Any) -> list[CheckMessage]:
             f"({getattr(settings, longer)} s).",
             id="arena.E001",
         )
-        for shorter, longer in zip(DEADLINE_ORDER, DEADLINE_ORDER[1:], strict=False)
+        for shorter, longer in itertools.pairwise(DEADLINE_ORDER)
         if getattr(settings, shorter) >= getattr(settings, longer)
     ]
 

@@ -233,11 +233,11 @@ class _Renderer(RendererHTML):
         alt = self.renderInlineAsText(token.children, options, env) if token.children else ""
         return html.escape(alt or str(token.attrs["src"]))
 
-    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:  # noqa: ARG002
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
         return _code(token.content, language=_language(token), env=env)
 
-    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:  # noqa: ARG002
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         return _code(tokens[idx].content, language=None, env=env)
 
 

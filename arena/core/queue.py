@@ -62,7 +62,7 @@ def celery_settings() -> dict[str, Any]:
 
 
 sender = Celery("arena.sender", set_as_current=False)
-sender.config_from_object(celery_settings)
+sender.conf.update(celery_settings())
 
 
 def enqueue(task: Task, *, countdown_s: float = 0, **ids: int | str) -> None:

@@ -55,9 +55,7 @@ class Job(TimestampedModel):
             ),
         ]
         indexes = [
-            models.Index(
-                fields=["-priority", "id"], condition=models.Q(status="queued"), name="job_queue"
-            ),
+            models.Index(fields=["-priority", "id"], condition=models.Q(status="queued"), name="job_queue"),
             models.Index(fields=["heartbeat_at"], condition=models.Q(status="running"), name="job_running"),
         ]
 

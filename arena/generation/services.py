@@ -63,7 +63,9 @@ def stock_ensure(*, arena: Arena) -> int:
 
     Jobs are made prompt by prompt, so that the first battle is possible after a few responses.
     """
-    systems = System.objects.runnable().filter(admissions__arena=arena).order_by("pk").values_list("pk", flat=True)
+    systems = (
+        System.objects.runnable().filter(admissions__arena=arena).order_by("pk").values_list("pk", flat=True)
+    )
     prompts = Prompt.objects.filter(prompt_set__arenas=arena).order_by("prompt_set", "external_id")
     wanted = [(prompt, system) for prompt in prompts.values_list("pk", flat=True) for system in systems]
     existing = set(
@@ -129,7 +131,7 @@ def job_stream(*, job: Job, text: str, now: datetime) -> None:
     """Show the text so far to whoever watches the job."""
     StreamedText.objects.update_or_create(
         job_id=job.pk,
-        defaults={"text": text.replace("\x00", ""), "attempt": job.lease, "updated_at": now},
+        defaults={"text": text.replace("\x00", ""), "attempt": job.lease or uuid.uuid4(), "updated_at": now},
     )
 
 
@@ -225,8 +227,6 @@ def streams_sweep(*, now: datetime) -> int:
     done = StreamedText.objects.exclude(job__status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
     deleted, _ = done.filter(updated_at__lt=now - timedelta(minutes=10)).delete()
     return deleted
-
-
 
 
 def jobs_requeue(*, jobs: QuerySet[Job]) -> int:

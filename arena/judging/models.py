@@ -21,7 +21,9 @@ class JudgeSpec(TimestampedModel):
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind)
     implementation = models.CharField(
-        max_length=60, blank=True, help_text="Its name in the evaluator registry; empty for imported verdicts."
+        max_length=60,
+        blank=True,
+        help_text="Its name in the evaluator registry; empty for imported verdicts.",
     )
     params = models.JSONField(default=dict, blank=True)
     version = models.CharField(max_length=40, blank=True)

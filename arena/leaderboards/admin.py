@@ -18,7 +18,7 @@ class BoardAdmin(admin.ModelAdmin[Board]):
 class RatingInline(admin.TabularInline[Rating, Snapshot]):
     model = Rating
     fields = ["system", "score", "low", "high", "rank_low", "rank_high", "ballots"]
-    readonly_fields = fields
+    readonly_fields = ["system", "score", "low", "high", "rank_low", "rank_high", "ballots"]
     extra = 0
     can_delete = False
 

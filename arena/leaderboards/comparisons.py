@@ -15,7 +15,7 @@ from arena.generation.models import Response
 from arena.judging.models import Score, Verdict
 from arena.leaderboards.models import Board
 from arena.ranking import Ballots
-from arena.votes.models import Vote
+from arena.votes.models import Vote, VoteQuerySet
 
 SYSTEMS_IN_ORDER = ArrayAgg("battle__slots__system_id", order_by="battle__slots__position")
 SCORE_TIE = 1e-9
@@ -64,10 +64,10 @@ class Extent(NamedTuple):
 
     cutoff_id: int
     excluded_count: int
-    count: int
+    vote_count: int
 
 
-def votes_asked(board: Board) -> QuerySet[Vote]:
+def votes_asked(board: Board) -> VoteQuerySet:
     """Every vote the board's question is about, counted or not."""
     votes = Vote.objects.in_arena(board.arena_id).ranked().filter(criterion=board.arena.criterion_id)
     if board.vote_source == Board.VoteSource.IMPORTED:
@@ -111,9 +111,8 @@ def _from_votes(board: Board) -> Comparisons:
         .values_list("id", "created_at", "systems", "ranks", "all_bad", "voter_id", "battle__prompt_id")
     )
     found, cutoff_id, last_at = [], 0, None
-    for vote_id, created_at, *comparison in rows.iterator(chunk_size=5000):
-        found.append(Comparison(*comparison))
-        cutoff_id = vote_id
+    for cutoff_id, created_at, systems, ranks, all_bad, voter, prompt in rows.iterator(chunk_size=5000):
+        found.append(Comparison(systems, ranks, all_bad, voter, prompt))
         last_at = max(last_at, created_at) if last_at else created_at
     excluded = asked.filter(exclusions__isnull=False).distinct()
     cutoff_id = max(cutoff_id, asked.aggregate(newest=Max("id"))["newest"] or 0)
@@ -132,8 +131,7 @@ def _from_verdicts(board: Board) -> Comparisons:
         .values_list("id", "created_at", "systems", "ranks", "all_bad", "battle__prompt_id")
     )
     found, cutoff_id, last_at = [], 0, None
-    for row in rows.iterator(chunk_size=5000):
-        cutoff_id, created_at, systems, ranks, all_bad, prompt = row
+    for cutoff_id, created_at, systems, ranks, all_bad, prompt in rows.iterator(chunk_size=5000):
         found.append(Comparison(systems, ranks, all_bad, None, prompt))
         last_at = max(last_at, created_at) if last_at else created_at
     return Comparisons(found, len(found), 0, cutoff_id, last_at)
@@ -153,8 +151,10 @@ def _scores(board: Board) -> QuerySet[Score]:
 def _from_scores(board: Board) -> Comparisons:
     """The scores of one prompt are one K-wise ballot: higher is better, equal is a tie."""
     by_prompt: dict[int, dict[int, float]] = defaultdict(dict)
-    rows = _scores(board).order_by("id").values_list(
-        "id", "created_at", "response__prompt_id", "response__system_id", "value"
+    rows = (
+        _scores(board)
+        .order_by("id")
+        .values_list("id", "created_at", "response__prompt_id", "response__system_id", "value")
     )
     count, cutoff_id, last_at = 0, 0, None
     for score_id, created_at, prompt, system, value in rows.iterator(chunk_size=5000):

@@ -1,4 +1,4 @@
-"""The admin's form of a board: its ranking settings are tried on an empty ballot box before they are saved."""
+"""The admin's form of a board: its ranking settings are tried before they are saved."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ class BoardForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Board
         fields = [
-            "arena", "name", "slug", "voters", "vote_source", "judge", "ranking", "position", "is_published",
+            "arena",
+            "name",
+            "slug",
+            "voters",
+            "vote_source",
+            "judge",
+            "ranking",
+            "position",
+            "is_published",
         ]
 
     def clean_ranking(self) -> dict[str, Any]:

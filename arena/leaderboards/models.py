@@ -61,7 +61,9 @@ class Snapshot(TimestampedModel):
     vote_count = models.PositiveIntegerField(help_text="Votes, verdicts or scores behind the ballots.")
     excluded_count = models.PositiveIntegerField(default=0)
     cutoff_id = models.BigIntegerField(default=0, help_text="The newest row that could take part.")
-    fingerprint = models.CharField(max_length=64, help_text="Of the rows used; unchanged rows make no snapshot.")
+    fingerprint = models.CharField(
+        max_length=64, help_text="Of the rows used; unchanged rows make no snapshot."
+    )
     last_vote_at = models.DateTimeField(null=True)
     code_version = models.CharField(max_length=40)
     fit_ms = models.PositiveIntegerField(default=0)
@@ -94,7 +96,9 @@ class Rating(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["snapshot", "system"], name="rating_once_per_snapshot_and_system"),
+            models.UniqueConstraint(
+                fields=["snapshot", "system"], name="rating_once_per_snapshot_and_system"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -67,7 +67,12 @@ def snapshot_build(*, board: Board, force: bool = False, released: bool = False)
         return None
     fingerprint = found.fingerprint()
     newest = board.snapshots.order_by("-id").first()
-    if newest and not force and newest.fingerprint == fingerprint and newest.question == board_question(board):
+    if (
+        newest
+        and not force
+        and newest.fingerprint == fingerprint
+        and newest.question == board_question(board)
+    ):
         return None
     started = time.perf_counter()
     ranking = fit_from_settings(ranking_settings(board), found.ballots())

@@ -14,7 +14,9 @@ from arena.catalog.prompt_files import read_prompt_file
 from arena.catalog.services import prompts_add
 from arena.judging.models import JudgeSpec
 from arena.leaderboards.models import Board
+from evaluators import registry
 
+SCORER = "sparrow-relevance"
 PROMPTS = Path(promptsets.__file__).parent / "starter.jsonl"
 
 GEMMA_NOTICE = (
@@ -48,17 +50,22 @@ class Contestant(NamedTuple):
     settings: dict[str, Any]
 
 
+def smollm2(name: str, slug: str, temperature: float) -> Contestant:
+    return Contestant(name, slug, SMOLLM2, SMOLLM2_ENDPOINT, {**CHAT, "temperature": temperature})
+
+
+def gemma(name: str, slug: str, temperature: float) -> Contestant:
+    return Contestant(name, slug, GEMMA, GEMMA_ENDPOINT, {**FEW_SHOT, "temperature": temperature})
+
+
 # The same weights with other decoding settings are honest contestants of their own.
 CONTESTANTS = (
-    Contestant("SmolLM2-135M-Instruct", "smollm2-135m", SMOLLM2, SMOLLM2_ENDPOINT, {**CHAT, "temperature": 0.7}),
-    Contestant("SmolLM2-135M-Instruct (greedy)", "smollm2-135m-greedy", SMOLLM2, SMOLLM2_ENDPOINT,
-               {**CHAT, "temperature": 0.0}),
-    Contestant("SmolLM2-135M-Instruct (hot)", "smollm2-135m-hot", SMOLLM2, SMOLLM2_ENDPOINT,
-               {**CHAT, "temperature": 1.4}),
-    Contestant("Gemma-3-270M base, few-shot", "gemma3-270m", GEMMA, GEMMA_ENDPOINT, {**FEW_SHOT, "temperature": 0.7}),
-    Contestant("Gemma-3-270M base, few-shot (greedy)", "gemma3-270m-greedy", GEMMA, GEMMA_ENDPOINT,
-               {**FEW_SHOT, "temperature": 0.0}),
-)  # fmt: skip
+    smollm2("SmolLM2-135M-Instruct", "smollm2-135m", 0.7),
+    smollm2("SmolLM2-135M-Instruct (greedy)", "smollm2-135m-greedy", 0.0),
+    smollm2("SmolLM2-135M-Instruct (hot)", "smollm2-135m-hot", 1.1),
+    gemma("Gemma-3-270M base, few-shot", "gemma3-270m", 0.7),
+    gemma("Gemma-3-270M base, few-shot (greedy)", "gemma3-270m-greedy", 0.0),
+)
 
 
 @transaction.atomic
@@ -95,7 +102,12 @@ def starter_ensure() -> Arena:
         Admission.objects.create(arena=arena, system=system)
     Board.objects.create(arena=arena, slug="people", name="People", position=1)
     Board.objects.create(
-        arena=arena, slug="automatic", name="Automatic: Sparrow", voters="judge", judge=_scorer(), position=10
+        arena=arena,
+        slug="automatic",
+        name="Automatic: topic match",
+        voters="judge",
+        judge=_scorer(),
+        position=10,
     )
     return arena
 
@@ -121,16 +133,15 @@ def _prompt_set() -> PromptSet:
 
 
 def _scorer() -> JudgeSpec:
+    entry = next(entry for entry in registry.available() if entry.name == SCORER)
     judge, _ = JudgeSpec.objects.get_or_create(
-        slug="sparrow",
+        slug=entry.name,
         defaults={
-            "name": "Sparrow",
+            "name": entry.title,
             "kind": JudgeSpec.Kind.SCORER,
-            "implementation": "sparrow",
-            "version": "sparrow-decider 0.2.0",
-            "licence": "Apache-2.0",
-            "description": "A very small decision model scores every answer on its own. It is fast, weak and "
-            "biased: read its board as a machine's opinion, never as people's.",
+            "implementation": entry.name,
+            "licence": entry.licence,
+            "description": entry.limits,
         },
     )
     return judge

@@ -1,7 +1,7 @@
 """Keeps one program, and ends it with everything it started when our own parent is gone.
 
-`leash.py PARENT STOP_SIGNAL GRACE_S UID GID -- PROGRAM ARGUMENTS…`, started as leader of a session, hands on
-signals and the exit status; PROGRAM is a path. A plain death signal in the program itself is not enough: a Celery worker waits
+`leash.py PARENT STOP_SIGNAL GRACE_S UID GID -- PATH ARGUMENTS…`, started as leader of a session, hands on
+signals and the exit status. A plain death signal in the program itself is not enough: a Celery worker waits
 for its task, and its pool and scheduler outlive it. This is a script that imports nothing of ours, because
 the account that the program runs under may not be allowed to read this project.
 """
@@ -67,7 +67,7 @@ def kill_group(_number: int = 0, _frame: FrameType | None = None) -> None:
 def become(argv: list[str], *, uid: int, gid: int, keeper: int) -> NoReturn:
     """Turn this process into the program, under the account that is asked for.
 
-    Imports nothing, not even by a function that does so inside: the account may not reach Python's own library.
+    Imports nothing, not even through a function: the account may not reach Python's own library.
     """
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*HANDED_ON, PARENT_IS_GONE})

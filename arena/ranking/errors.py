@@ -1,5 +1,4 @@
 """Everything the library refuses, one exception per rule. All are `ValueError`s."""
-# ruff: noqa: N818 - an error is named for its rule, as everywhere in this project
 
 from __future__ import annotations
 

@@ -74,14 +74,21 @@ def ballot_of_pair(outcome: str) -> Ballot:
 
 @transaction.atomic
 def vote_cast(
-    *, battle: Battle, voter: Voter, ballot: Ballot, input: Vote.Input, now: datetime  # noqa: A002
+    *,
+    battle: Battle,
+    voter: Voter,
+    ballot: Ballot,
+    given_by: Vote.Input,
+    now: datetime,
 ) -> Vote:
     """Store a vote and end its battle.
 
     Raises:
         NotYourBattle, BattleNotReady, BattleClosed, AlreadyVoted, InvalidBallot: nothing was changed.
     """
-    battle = Battle.objects.select_for_update(of=("self",)).select_related("arena", "prompt").get(pk=battle.pk)
+    battle = (
+        Battle.objects.select_for_update(of=("self",)).select_related("arena", "prompt").get(pk=battle.pk)
+    )
     if battle.voter_id != voter.pk:
         raise NotYourBattle("This battle was opened in another browser, so it cannot be voted on here.")
     if battle.closed_reason == Battle.CloseReason.VOTED:
@@ -105,7 +112,7 @@ def vote_cast(
         ranks=list(ballot.ranks),
         all_bad=ballot.all_bad,
         is_skip=ballot.is_skip,
-        input=input,
+        input=given_by,
         latency_ms=min(max(0, round((now - shown_at).total_seconds() * 1000)), 2**31 - 1),
         created_at=now,
     )

@@ -46,7 +46,7 @@ def vote(request: HttpRequest, battle_id: UUID) -> HttpResponse:
             battle=battle,
             voter=voter,
             ballot=ballot_of_pair(request.POST.get("outcome", "")),
-            input=Vote.Input.KEYBOARD if request.POST.get("input") == "keyboard" else Vote.Input.FORM,
+            given_by=Vote.Input.KEYBOARD if request.POST.get("input") == "keyboard" else Vote.Input.FORM,
             now=timezone.now(),
         )
     except VoteError as error:

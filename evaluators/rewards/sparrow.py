@@ -1,16 +1,17 @@
 """Topic match by Sparrow Decider nano: a 2 MB model in the package sparrow-decider that needs only numpy.
 
-How it asks. The model answers typed questions with probabilities. Asked outright whether a response is good,
-it is no better than a coin (5 to 10 of 14 pairs over 30 wordings), as its makers say of yes/no questions. What
-it does know is which of several options goes with a text. So the prompt is the text, the response is one option
-and meaningless words are the other; the value is the probability of the response, from 0 to 1.
+How it asks. The model answers typed questions with probabilities. Asked outright whether a response is
+good, it is no better than a coin (5 to 10 of 14 pairs over 30 wordings), as its makers say of yes/no
+questions. What it does know is which of several options goes with a text. So the prompt is the text, the
+response is one option and meaningless words are the other; the value is the probability of the response,
+from 0 to 1.
 
 How good it is. On pairs with an obviously better response, written for this, it was right in 10 of 14 while
-the question was chosen, and in 10 of 14 others looked at once, afterwards: 9 of 11 where the worse response was
-off topic or nonsense, 1 of 3 where it repeated words of the prompt. See tests/evaluators/pairs.py.
+the question was chosen, and in 10 of 14 others looked at once, afterwards: 9 of 11 where the worse response
+was off topic or nonsense, 1 of 3 where it repeated words of the prompt. See tests/evaluators/pairs.py.
 
-Limits. It reads a bag of words: neither order, truth nor style. It prefers echoes of the prompt. Short creative
-answers score low. It is made for English. Of prompt and response it reads the first 512 tokens each.
+Limits. It reads a bag of words: neither order, truth nor style. It prefers echoes of the prompt. Short
+creative answers score low. It is made for English. Of prompt and response it reads the first 512 tokens each.
 """
 
 from __future__ import annotations

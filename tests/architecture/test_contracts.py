@@ -29,7 +29,8 @@ def test_the_ranking_library_needs_numpy_and_scipy_alone():
 
 
 @pytest.mark.parametrize(
-    "module", ["workers.backends.registry", "evaluators.registry", "arena.exports.recompute", "arena.ops.demo"]
+    "module",
+    ["workers.backends.registry", "evaluators.registry", "arena.exports.recompute", "arena.ops.demo"],
 )
 def test_pure_entry_points_load_no_django(module):
     assert "django" not in modules_after(f"import {module}")
@@ -37,7 +38,11 @@ def test_pure_entry_points_load_no_django(module):
 
 def test_import_contracts_hold():
     done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
+        [Path(sys.executable).with_name("lint-imports")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -52,7 +57,9 @@ def test_catalogue_options_are_those_of_the_workers_backends():
             continue
         form = {option.name: option.required for option in OPTIONS if kind in option.providers}
         # `revision` is a field of the system, `cache_dir` belongs to the worker.
-        backend = {field.name: field.required for field in fields if field.name not in ("revision", "cache_dir")}
+        backend = {
+            field.name: field.required for field in fields if field.name not in ("revision", "cache_dir")
+        }
         assert form == backend, kind
 
 
@@ -73,7 +80,9 @@ def test_vendored_files_are_unchanged():
     import re
 
     vendor = ROOT / "arena/core/static/vendor"
-    listed = re.findall(r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", (vendor / "README.md").read_text(), re.MULTILINE)
+    listed = re.findall(
+        r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", (vendor / "README.md").read_text(), re.MULTILINE
+    )
     assert {name for name, _ in listed} == {
         str(path.relative_to(vendor)) for path in vendor.rglob("*") if path.suffix in (".js", ".woff2")
     }

@@ -95,7 +95,7 @@ def test_release_is_built_here_and_now(voted, sent):
 
 def test_release_of_an_unknown_or_empty_arena_is_refused():
     factories.arena(slug="cellar")
-    with pytest.raises(CommandError, match="There is no arena “none”. Arenas: cellar"):
+    with pytest.raises(CommandError, match=r"There is no arena “none”\. Arenas: cellar"):
         run("export_build", "--arena", "none")
     with pytest.raises(CommandError, match="Nobody has voted here yet"):
         run("export_build", "--arena", "cellar")

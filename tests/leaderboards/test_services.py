@@ -33,7 +33,7 @@ def vote(arena, outcome="a", seed=1, voter=None):
         battle=battle,
         voter=voter,
         ballot=ballot_of_pair(outcome),
-        input=Vote.Input.FORM,
+        given_by=Vote.Input.FORM,
         now=timezone.now(),
     )
 
@@ -92,7 +92,7 @@ def test_a_change_makes_a_snapshot(arena, board, change):
 def test_the_plan_sends_battles_where_few_were(arena, board):
     vote(arena)
     snapshot_build(board=board)
-    ((a, b, weight),) = PairingPlan.objects.get().weights
+    ((_, _, weight),) = PairingPlan.objects.get().weights
     assert weight == 0.5
 
 

@@ -43,7 +43,7 @@ def cast(battle, voter, outcome="a", now=None):
         battle=battle,
         voter=voter,
         ballot=ballot_of_pair(outcome),
-        input=Vote.Input.FORM,
+        given_by=Vote.Input.FORM,
         now=now or timezone.now(),
     )
 
@@ -117,7 +117,7 @@ def test_an_unknown_outcome_is_refused(word):
 def test_a_ballot_of_wrong_length_is_refused(battle, voter):
     with pytest.raises(InvalidBallot):
         vote_cast(
-            battle=battle, voter=voter, ballot=Ballot((1, 2, 3)), input=Vote.Input.FORM, now=timezone.now()
+            battle=battle, voter=voter, ballot=Ballot((1, 2, 3)), given_by=Vote.Input.FORM, now=timezone.now()
         )
 
 

@@ -1,4 +1,4 @@
-"""No byte that is sent before the vote names a system: not in HTML, headers, URLs, cookies, sizes or timing."""
+"""No byte that is sent before the vote names a system: not in HTML, headers, URLs, cookies or timing."""
 
 import json
 
@@ -17,7 +17,15 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
-SECRETS = ["Zebulon-9B", "zebulon-9b", "Quixote-3B", "quixote-3b", "Ministry of Weights", "WeirdLicence-7", "model-x"]
+SECRETS = [
+    "Zebulon-9B",
+    "zebulon-9b",
+    "Quixote-3B",
+    "quixote-3b",
+    "Ministry of Weights",
+    "WeirdLicence-7",
+    "model-x",
+]
 
 
 @pytest.fixture

@@ -30,7 +30,14 @@ def vote(client, battle, outcome="a", **extra):
 
 def test_browsing_makes_no_voter_and_no_cookie(client, arena):
     factories.board(arena)
-    for url in ("/", "/leaderboards/", f"/leaderboards/{arena.slug}/", "/methodology/", "/privacy/", "/data/"):
+    for url in (
+        "/",
+        "/leaderboards/",
+        f"/leaderboards/{arena.slug}/",
+        "/methodology/",
+        "/privacy/",
+        "/data/",
+    ):
         response = client.get(url)
         assert response.status_code == 200, url
         assert settings.VOTER_COOKIE not in response.cookies

@@ -39,7 +39,7 @@ class StepWatcher:
         self._started = started
         self._deadline_s = deadline_s
 
-    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:  # noqa: ARG002  transformers' signature
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
         token = int(input_ids[0, self._prompt_length + self.steps])
         spent_s = time.perf_counter() - self._started
         self.steps += 1

@@ -98,9 +98,7 @@ def fail(job: Job, error: BaseException, *, message: str, is_retryable: bool) ->
 def answer(job: Job) -> FinishedText:
     """Ask the system's backend, writing the text so far at most four times a second."""
     system = job.system
-    backend = loaded_backends.get(
-        system_id=system.pk, kind=system.provider, options=backend_options(system)
-    )
+    backend = loaded_backends.get(system_id=system.pk, kind=system.provider, options=backend_options(system))
     request = GenerationRequest(
         messages=(Message(role="user", content=job.prompt.text),),
         seed=job.seed,

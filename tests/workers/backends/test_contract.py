@@ -15,6 +15,9 @@ from workers.backends.registry import create
 from workers.backends.types import Backend, Generation, GenerationRequest, GenerationSettings, Message
 
 ENOUGH_S = 100.0
+# The first of them converts and loads the model, which takes its time on a busy machine.
+LOADING_S = 300.0
+TORCH = [pytest.mark.torch, pytest.mark.timeout(LOADING_S)]
 
 
 def request_for(text: str, *, seed: int = 7, **settings: Any) -> GenerationRequest:
@@ -28,9 +31,7 @@ def answer(backend: Backend, request: GenerationRequest) -> Generation:
     return backend.generate(request, deadline_s=ENOUGH_S)
 
 
-@pytest.fixture(
-    scope="session", params=["fake", "openai", pytest.param("transformers", marks=pytest.mark.torch)]
-)
+@pytest.fixture(scope="session", params=["fake", "openai", pytest.param("transformers", marks=TORCH)])
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -55,6 +56,7 @@ def options(kind: str, request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def backend(kind: str, options: dict[str, Any]) -> Iterator[Backend]:
     backend = create(kind, options)
+    backend.generate(request_for("Warm up.", max_tokens=4), deadline_s=LOADING_S)
     yield backend
     backend.close()
 
@@ -124,7 +126,6 @@ def test_generation_reports_counts_durations_and_provenance(backend: Backend, ki
 
 
 def test_deadline_ends_the_generation(backend: Backend, kind: str) -> None:
-    answer(backend, request_for("Warm up.", max_tokens=1))
     slow = create("fake", {"output": "hang"}) if kind == "fake" else backend
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded):

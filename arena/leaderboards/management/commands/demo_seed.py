@@ -16,7 +16,7 @@ from arena.leaderboards.starter import starter_ensure
 class Command(BaseCommand):
     help = "Make the starter arena and the first admin, unless they exist."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **_options: Any) -> None:
         arena = starter_ensure()
         made = stock_ensure(arena=arena)
         if made:
