@@ -20,7 +20,7 @@ from django_structlog.celery.steps import DjangoStructLogInitStep  # noqa: E402
 from arena.core.queue import Queue, Task, celery_settings  # noqa: E402
 
 app = Celery("arena")
-app.conf.update(celery_settings())
+app.add_defaults(celery_settings)
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks(["workers"], related_name="tasks")
 

@@ -56,13 +56,14 @@ def celery_settings() -> dict[str, Any]:
         "accept_content": ["json"],
         "task_serializer": "json",
         "task_default_queue": Queue.DEFAULT.value,
+        "task_routes": {task.value: {"queue": task.queue.value} for task in Task},
         "worker_hijack_root_logger": False,
         "timezone": "UTC",
     }
 
 
 sender = Celery("arena.sender", set_as_current=False)
-sender.conf.update(celery_settings())
+sender.add_defaults(celery_settings)
 
 
 def enqueue(task: Task, *, countdown_s: float = 0, **ids: int | str) -> None:

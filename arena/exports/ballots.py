@@ -16,7 +16,7 @@ from arena.exports.columns import SCHEMA_VERSION
 from arena.exports.pseudonyms import Pseudonyms
 from arena.votes.models import Vote, VoteExclusion
 
-CHUNK = 2000
+CHUNK = 1000
 Row = dict[str, Any]
 
 

@@ -52,20 +52,20 @@ class LeaseLost(Exception):
 
 @transaction.atomic
 def export_request(*, arena: Arena, now: datetime) -> Export:
-    """As `export_queue`, and a worker is called."""
-    export = export_queue(arena=arena, now=now)
+    """As `export_queue`, but not too often, and a worker is called."""
+    export = export_queue(arena=arena, now=now, interval_s=settings.EXPORT_INTERVAL_S)
     if export.is_unfinished:
         enqueue(Task.EXPORT, export_id=export.pk)
     return export
 
 
 @transaction.atomic
-def export_queue(*, arena: Arena, now: datetime) -> Export:
+def export_queue(*, arena: Arena, now: datetime, interval_s: float = 0) -> Export:
     """A release of the votes as they are now: the one in the making, the newest if still right, or a new one.
 
     Raises:
         NothingToExport: when nobody has voted here.
-        ExportTooSoon: when the last release of this arena was asked for a moment ago.
+        ExportTooSoon: when the last release of this arena was asked for less than `interval_s` ago.
     """
     Arena.objects.select_for_update(no_key=True).get(pk=arena.pk)
     newest = arena.exports.first()
@@ -77,7 +77,7 @@ def export_queue(*, arena: Arena, now: datetime) -> Export:
     if done is not None and done.manifest.get("extent") == release_extent(arena=arena):
         return done
     if newest is not None:
-        wait_s = settings.EXPORT_INTERVAL_S - (now - newest.created_at).total_seconds()
+        wait_s = interval_s - (now - newest.created_at).total_seconds()
         if wait_s > 0:
             raise ExportTooSoon(
                 "A release of these votes was asked for a moment ago. "

@@ -111,8 +111,9 @@ def _from_votes(board: Board) -> Comparisons:
         .values_list("id", "created_at", "systems", "ranks", "all_bad", "voter_id", "battle__prompt_id")
     )
     found, cutoff_id, last_at = [], 0, None
-    for cutoff_id, created_at, systems, ranks, all_bad, voter, prompt in rows.iterator(chunk_size=5000):
+    for newest_id, created_at, systems, ranks, all_bad, voter, prompt in rows.iterator(chunk_size=5000):
         found.append(Comparison(systems, ranks, all_bad, voter, prompt))
+        cutoff_id = newest_id
         last_at = max(last_at, created_at) if last_at else created_at
     excluded = asked.filter(exclusions__isnull=False).distinct()
     cutoff_id = max(cutoff_id, asked.aggregate(newest=Max("id"))["newest"] or 0)
@@ -131,8 +132,9 @@ def _from_verdicts(board: Board) -> Comparisons:
         .values_list("id", "created_at", "systems", "ranks", "all_bad", "battle__prompt_id")
     )
     found, cutoff_id, last_at = [], 0, None
-    for cutoff_id, created_at, systems, ranks, all_bad, prompt in rows.iterator(chunk_size=5000):
+    for newest_id, created_at, systems, ranks, all_bad, prompt in rows.iterator(chunk_size=5000):
         found.append(Comparison(systems, ranks, all_bad, None, prompt))
+        cutoff_id = newest_id
         last_at = max(last_at, created_at) if last_at else created_at
     return Comparisons(found, len(found), 0, cutoff_id, last_at)
 

@@ -38,7 +38,7 @@ GEMMA = {
 }
 SMOLLM2_ENDPOINT = {"base_url": "env:SMOLLM2_URL", "model": "smollm2-135m-instruct"}
 GEMMA_ENDPOINT = {"base_url": "env:GEMMA3_URL", "model": "gemma-3-270m"}
-CHAT = {"template": "chat", "max_tokens": 160, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.1}
+CHAT = {"template": "chat", "max_tokens": 160, "top_p": 0.95, "top_k": 0, "repetition_penalty": 1.1}
 FEW_SHOT = {**CHAT, "template": "few-shot-v1", "max_tokens": 120}
 
 
@@ -50,21 +50,21 @@ class Contestant(NamedTuple):
     settings: dict[str, Any]
 
 
-def smollm2(name: str, slug: str, temperature: float) -> Contestant:
-    return Contestant(name, slug, SMOLLM2, SMOLLM2_ENDPOINT, {**CHAT, "temperature": temperature})
+def smollm2(name: str, slug: str, **settings: float) -> Contestant:
+    return Contestant(name, slug, SMOLLM2, SMOLLM2_ENDPOINT, {**CHAT, **settings})
 
 
-def gemma(name: str, slug: str, temperature: float) -> Contestant:
-    return Contestant(name, slug, GEMMA, GEMMA_ENDPOINT, {**FEW_SHOT, "temperature": temperature})
+def gemma(name: str, slug: str, **settings: float) -> Contestant:
+    return Contestant(name, slug, GEMMA, GEMMA_ENDPOINT, {**FEW_SHOT, **settings})
 
 
 # The same weights with other decoding settings are honest contestants of their own.
 CONTESTANTS = (
-    smollm2("SmolLM2-135M-Instruct", "smollm2-135m", 0.7),
-    smollm2("SmolLM2-135M-Instruct (greedy)", "smollm2-135m-greedy", 0.0),
-    smollm2("SmolLM2-135M-Instruct (hot)", "smollm2-135m-hot", 1.1),
-    gemma("Gemma-3-270M base, few-shot", "gemma3-270m", 0.7),
-    gemma("Gemma-3-270M base, few-shot (greedy)", "gemma3-270m-greedy", 0.0),
+    smollm2("SmolLM2-135M-Instruct", "smollm2-135m", temperature=0.7),
+    smollm2("SmolLM2-135M-Instruct (greedy)", "smollm2-135m-greedy", temperature=0.0),
+    smollm2("SmolLM2-135M-Instruct (hot)", "smollm2-135m-hot", temperature=1.3, top_p=0.9, top_k=40),
+    gemma("Gemma-3-270M base, few-shot", "gemma3-270m", temperature=0.7),
+    gemma("Gemma-3-270M base, few-shot (greedy)", "gemma3-270m-greedy", temperature=0.0),
 )
 
 

@@ -203,7 +203,7 @@ def test_memory_does_not_grow_with_the_number_of_votes(voted):
             batch_size=5000,
         )
 
-    add(4_000)
+    add(2_500)
     peak_kb(voted)
     small = peak_kb(voted)
     add(20_000)

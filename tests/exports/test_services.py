@@ -66,9 +66,9 @@ class TestRequest:
     def test_requests_in_a_row_are_refused_for_a_moment(self, voted, settings):
         Export.objects.create(arena=voted, status=Status.FAILED, created_at=NOW)
         with pytest.raises(ExportTooSoon, match="try again in 41 seconds"):
-            export_queue(arena=voted, now=NOW + timedelta(seconds=settings.EXPORT_INTERVAL_S - 41))
+            export_request(arena=voted, now=NOW + timedelta(seconds=settings.EXPORT_INTERVAL_S - 41))
         later = NOW + timedelta(seconds=settings.EXPORT_INTERVAL_S)
-        assert export_queue(arena=voted, now=later).status == Status.QUEUED
+        assert export_request(arena=voted, now=later).status == Status.QUEUED
 
 
 @pytest.mark.django_db(transaction=True)

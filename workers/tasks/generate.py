@@ -20,7 +20,7 @@ from django.utils import timezone
 from arena.battles.services import battle_replace_failed
 from arena.catalog.models import Provider, System
 from arena.core.health import heartbeat
-from arena.core.queue import Queue, Task, enqueue
+from arena.core.queue import Task, enqueue
 from arena.generation.models import Job
 from arena.generation.services import (
     FinishedText,
@@ -41,7 +41,6 @@ STREAM_EVERY_S = 0.25
 
 @app.task(
     name=Task.GENERATE.value,
-    queue=Queue.GENERATE.value,
     soft_time_limit=settings.JOB_SOFT_LIMIT_S,
     time_limit=settings.JOB_HARD_LIMIT_S,
 )

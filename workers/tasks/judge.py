@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arena.core.queue import Queue, Task, enqueue
+from arena.core.queue import Task, enqueue
 from arena.judging.selectors import responses_without_score, scorers_active
 from arena.judging.services import scores_store
 from evaluators import registry
@@ -12,7 +12,7 @@ from workers.celery import app
 BATCH = 128
 
 
-@app.task(name=Task.SCORE.value, queue=Queue.DEFAULT.value, soft_time_limit=240, time_limit=300)
+@app.task(name=Task.SCORE.value, soft_time_limit=240, time_limit=300)
 def score() -> None:
     for judge in scorers_active():
         responses = list(responses_without_score(judge=judge)[:BATCH])

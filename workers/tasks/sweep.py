@@ -9,7 +9,7 @@ from arena.battles.selectors import jobs_of_stuck_battles
 from arena.battles.services import battle_replace_failed
 from arena.catalog.models import Arena
 from arena.core.health import heartbeat
-from arena.core.queue import Queue, Task, enqueue
+from arena.core.queue import Task, enqueue
 from arena.exports.selectors import exports_waiting
 from arena.generation.services import jobs_recover, jobs_resend, stock_ensure, streams_sweep
 from arena.judging.selectors import responses_without_score, scorers_active
@@ -17,7 +17,7 @@ from arena.leaderboards.services import snapshots_thin
 from workers.celery import app
 
 
-@app.task(name=Task.SWEEP.value, queue=Queue.DEFAULT.value, soft_time_limit=50, time_limit=60)
+@app.task(name=Task.SWEEP.value, soft_time_limit=50, time_limit=60)
 def sweep() -> None:
     """Every few seconds: jobs of dead workers, battles of failed jobs, messages that never came."""
     now = timezone.now()
@@ -30,7 +30,7 @@ def sweep() -> None:
         enqueue(Task.SCORE)
 
 
-@app.task(name=Task.RECONCILE.value, queue=Queue.DEFAULT.value, soft_time_limit=50, time_limit=60)
+@app.task(name=Task.RECONCILE.value, soft_time_limit=50, time_limit=60)
 def reconcile() -> None:
     """Now and then: stock that is missing, boards that lag behind, releases that were never started."""
     now = timezone.now()
@@ -43,12 +43,12 @@ def reconcile() -> None:
         enqueue(Task.EXPORT, export_id=export_id)
 
 
-@app.task(name=Task.PING.value, queue=Queue.GENERATE.value, soft_time_limit=10, time_limit=20)
+@app.task(name=Task.PING.value, soft_time_limit=10, time_limit=20)
 def ping(queue: str) -> None:
     """A sign of life of the workers of one queue, for the health page."""
     heartbeat(f"worker:{queue}")
 
 
-@app.task(name=Task.THIN.value, queue=Queue.DEFAULT.value, soft_time_limit=240, time_limit=300)
+@app.task(name=Task.THIN.value, soft_time_limit=240, time_limit=300)
 def thin() -> None:
     snapshots_thin(now=timezone.now())

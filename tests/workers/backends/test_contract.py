@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from workers.backends.engines import import_engine
 from workers.backends.errors import BackendMisconfigured, DeadlineExceeded, InvalidSettings, PromptTooLong
 from workers.backends.registry import create
 from workers.backends.types import Backend, Generation, GenerationRequest, GenerationSettings, Message
@@ -42,6 +43,8 @@ def options(kind: str, request: pytest.FixtureRequest) -> dict[str, Any]:
     if kind == "openai":
         return {"base_url": request.getfixturevalue("llama_url"), "model": "smollm2"}
     if kind == "transformers":
+        # Like llama.cpp's, torch's threads spin: two of them on a busy core are slower than one.
+        import_engine("torch").set_num_threads(1)
         file: Path = request.getfixturevalue("smollm2_file")
         cache: Path = request.getfixturevalue("model_cache")
         return {

@@ -1,0 +1,1 @@
+"""The web process under load, beside a bare Django that does the same work in the database."""
