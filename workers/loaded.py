@@ -12,7 +12,12 @@ from workers.backends import registry
 from workers.backends.types import Backend
 
 
+# Kinds whose weights lie in this process: their next job is cheapest here. An endpoint is always equally near.
+HOLDS_WEIGHTS = frozenset({"transformers"})
+
+
 class Loaded(NamedTuple):
+    kind: str
     fingerprint: str
     backend: Backend
 
@@ -23,7 +28,8 @@ class LoadedBackends:
         self.held: OrderedDict[int, Loaded] = OrderedDict()
 
     def system_ids(self) -> list[int]:
-        return list(self.held)
+        """Systems whose next job is best run here, because their weights are in memory."""
+        return [system_id for system_id, loaded in self.held.items() if loaded.kind in HOLDS_WEIGHTS]
 
     def get(self, *, system_id: int, kind: str, options: Mapping[str, Any]) -> Backend:
         """The system's backend; created again when its options changed since."""
@@ -35,7 +41,7 @@ class LoadedBackends:
         if loaded is None:
             while len(self.held) >= self.capacity:
                 self.held.popitem(last=False)[1].backend.close()
-            loaded = Loaded(fingerprint, registry.create(kind, options))
+            loaded = Loaded(kind, fingerprint, registry.create(kind, options))
         self.held[system_id] = loaded
         return loaded.backend
 

@@ -37,7 +37,7 @@ class BoardView:
         used, asked = diagnostics.get("cluster"), diagnostics.get("cluster_asked")
         if used is None:
             return "no interval yet: one ballot shows no spread"
-        note = f"{level:.0%} intervals clustered by {used}"
+        note = f"{level * 100:g} % intervals clustered by {used}"
         return note if used == asked else f"{note} (too few {asked}s yet to cluster by {asked})"
 
 

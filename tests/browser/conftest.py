@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
@@ -68,6 +68,8 @@ def visit(browser: Browser, live_server: LiveServer, transactional_db: None, wat
             base_url=live_server.url,
             color_scheme=scheme,
             java_script_enabled=javascript,
+            # Smooth scrolling and a blinking caret would make the tests wait for nothing.
+            reduced_motion="reduce",
             locale="en-GB",
             **DEVICES[device],
         )
@@ -111,6 +113,3 @@ def gate(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     monkeypatch.setitem(made.kinds, "gated", made.module_name)
     yield made
     made.open()
-
-
-Opened = Callable[..., Page]

@@ -25,6 +25,11 @@ def score(value: float | None) -> str:
 
 
 @register.filter
+def thousands(value: int) -> str:
+    return f"{value:,}"
+
+
+@register.filter
 def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.0f} %"
 
