@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from workers.backends import registry
 from workers.backends.types import Backend
 
-
-# Kinds whose weights lie in this process: their next job is cheapest here. An endpoint is always equally near.
+# Kinds whose weights lie in this process, so that their next job is cheapest here. Endpoints are equally near.
 HOLDS_WEIGHTS = frozenset({"transformers"})
 
 
