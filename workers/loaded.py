@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from workers.backends import registry
 from workers.backends.types import Backend
 
-# Kinds whose weights lie in this process, so that their next job is cheapest here. Endpoints are equally near.
+# Kinds whose weights lie in this process: their next job is cheapest here. An endpoint is near to all.
 HOLDS_WEIGHTS = frozenset({"transformers"})
 
 

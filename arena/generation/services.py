@@ -235,3 +235,17 @@ def jobs_requeue(*, jobs: QuerySet[Job]) -> int:
     count = failed.update(status=Job.Status.QUEUED, attempts=0, not_before=None, finished_at=None, error="")
     jobs_nudge(count=min(count, 4))
     return count
+
+
+ERASED = "(erased at the wish of the person who wrote the prompt)"
+
+
+@transaction.atomic
+def prompts_erase(*, prompts: QuerySet[Prompt]) -> int:
+    """Erase texts that a person wrote, and what systems answered to them: the one change a response knows."""
+    pks = list(prompts.values_list("pk", flat=True))
+    Job.objects.filter(prompt__in=pks, status=Job.Status.QUEUED).update(status=Job.Status.CANCELLED)
+    StreamedText.objects.filter(job__prompt__in=pks).delete()
+    Response.objects.filter(prompt__in=pks).update(text=ERASED, checksum=Response.checksum_of(ERASED))
+    Prompt.objects.filter(pk__in=pks).update(text=ERASED, author=None)
+    return len(pks)

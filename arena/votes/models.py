@@ -75,6 +75,7 @@ class VoteExclusion(TimestampedModel):
     class Reason(models.TextChoices):
         IDENTITY_LEAK = "identity_leak", "An answer named a system or its maker"
         ADMIN = "admin", "Excluded by an admin"
+        VOTER_DELETED = "voter_deleted", "The voter asked to be forgotten"
 
     vote = models.ForeignKey(Vote, on_delete=models.CASCADE, related_name="exclusions")
     reason = models.CharField(max_length=30, choices=Reason)

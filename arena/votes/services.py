@@ -13,7 +13,9 @@ from arena.accounts.models import Voter
 from arena.battles.identity import find_leak, identity_words
 from arena.battles.models import Battle
 from arena.battles.services import battle_close
+from arena.catalog.models import Prompt
 from arena.core.queue import Task, enqueue
+from arena.generation.services import prompts_erase
 from arena.votes.models import Vote, VoteExclusion
 
 Ranks = Sequence[int | None]
@@ -155,3 +157,21 @@ def votes_include(*, votes: QuerySet[Vote]) -> int:
     """Take back an admin's exclusion; a vote that was excluded for another reason stays out."""
     admin = VoteExclusion.objects.filter(vote__in=votes.values("pk"), reason=VoteExclusion.Reason.ADMIN)
     return admin.delete()[0]
+
+
+@transaction.atomic
+def voter_forget(*, voter: Voter) -> int:
+    """Erase a voter: the person's own prompts and their answers, and the link to the votes.
+
+    The bare votes stay and are no longer counted. Returns how many there are.
+    """
+    votes = list(Vote.objects.filter(voter=voter).select_related("battle"))
+    VoteExclusion.objects.bulk_create(
+        [VoteExclusion(vote=vote, reason=VoteExclusion.Reason.VOTER_DELETED) for vote in votes],
+        ignore_conflicts=True,
+    )
+    prompts_erase(prompts=Prompt.objects.filter(author=voter, prompt_set__isnull=True))
+    voter.delete()
+    for arena_id in {vote.battle.arena_id for vote in votes}:
+        enqueue(Task.SNAPSHOT, arena_id=arena_id)
+    return len(votes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -21,6 +23,7 @@ from arena.votes.services import (
     VoteError,
     ballot_of_pair,
     vote_cast,
+    voter_forget,
 )
 
 STATUS: dict[type[VoteError], int] = {
@@ -53,3 +56,19 @@ def vote(request: HttpRequest, battle_id: UUID) -> HttpResponse:
         context = {"battle": battle, "error": error, "already": isinstance(error, AlreadyVoted)}
         return render(request, "votes/refused.html", context, status=STATUS[type(error)])
     return redirect("leaderboards:result", battle.pk)
+
+
+@require_POST
+def forget(request: HttpRequest) -> HttpResponse:
+    """Erase the voter of this browser and the cookie; what that means stands on the privacy page."""
+    voter = voter_session(request).existing
+    if voter is None:
+        messages.info(request, "This browser has no voter number, so there is nothing to erase.")
+        return redirect("privacy")
+    count = voter_forget(voter=voter)
+    messages.success(
+        request, f"Erased. Votes that are no longer linked to you, nor counted: {count}."
+    )
+    response = redirect("privacy")
+    response.delete_cookie(settings.VOTER_COOKIE)
+    return response

@@ -4,9 +4,12 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from numpy.random import default_rng
 
 from arena.battles.models import Battle
 from arena.battles.services import battle_ask, battle_close
+from arena.catalog.models import Prompt
+from arena.generation.models import Response
 from arena.votes.models import Vote, VoteExclusion
 from arena.votes.services import (
     AlreadyVoted,
@@ -17,6 +20,7 @@ from arena.votes.services import (
     NotYourBattle,
     ballot_of_pair,
     vote_cast,
+    voter_forget,
     votes_exclude,
     votes_include,
 )
@@ -99,11 +103,7 @@ def test_a_battle_closed_for_failure_takes_no_vote(battle, voter):
 
 
 def test_an_unfinished_battle_takes_no_vote(arena, voter):
-    import numpy as np
-
-    battle = battle_ask(
-        arena=arena, voter=voter, text="Hello?", now=timezone.now(), rng=np.random.default_rng(1)
-    )
+    battle = battle_ask(arena=arena, voter=voter, text="Hello?", now=timezone.now(), rng=default_rng(1))
     with pytest.raises(BattleNotReady):
         cast(battle, voter)
 
@@ -181,3 +181,17 @@ def test_of_ten_votes_at_once_exactly_one_is_stored():
         thread.join()
     assert sorted(results) == ["already"] * 9 + ["stored"]
     assert Vote.objects.count() == 1
+
+
+def test_a_forgotten_voter_leaves_bare_votes_that_are_not_counted(arena, voter):
+    cast(factories.battle(arena, voter), voter)
+    asked = battle_ask(arena=arena, voter=voter, text="My secret?", now=timezone.now(), rng=default_rng(1))
+    factories.response(system=asked.slots.first().system, prompt=asked.prompt, text="Your secret is …")
+    other = factories.battle(arena, factories.voter())
+    assert voter_forget(voter=voter) == 1
+    vote = Vote.objects.get()
+    assert vote.voter is None
+    assert not Vote.objects.counted().exists()
+    assert not Prompt.objects.filter(text__contains="secret").exists()
+    assert not Response.objects.filter(text__contains="secret").exists()
+    assert Prompt.objects.filter(pk=other.prompt_id, text__startswith="Question").exists()

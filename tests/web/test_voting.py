@@ -195,3 +195,12 @@ def test_every_page_has_a_strict_policy(client, arena):
     policy = client.get("/")["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
+
+
+def test_forget_me_erases_the_number_and_the_cookie(client, arena):
+    vote(client, open_battle(client, arena))
+    response = client.post(reverse("votes:forget"), follow=True)
+    assert b"nor counted: 1." in response.content
+    assert not Voter.objects.exists()
+    assert client.cookies[settings.VOTER_COOKIE].value == ""
+    assert b"nothing to erase" in client.post(reverse("votes:forget"), follow=True).content
