@@ -1,9 +1,9 @@
 """The yardstick: the least Django that writes and reads the same rows as Arena. Never serve it to anybody.
 
-It uses Arena's tables and the same ORM, the same gunicorn and the same pool of connections. It has no middleware
-at all, and its views leave out everything that is not storing and showing rows: no blind or ownership checks,
-no draw by a plan, no search for leaked names, no broker, no signed cookie, no CSRF, no CSP, no sanitised
-Markdown, no templates, no structured log.
+It uses Arena's tables and the same ORM, the same gunicorn and the same pool of connections. It has no
+middleware at all, and its views leave out everything that is not storing and showing rows: no blind or
+ownership checks, no draw by a plan, no search for leaked names, no broker, no signed cookie, no CSRF, no CSP,
+no sanitised Markdown, no templates, no structured log.
 """
 # ruff: noqa: E402 - models can be imported only after settings.configure
 
@@ -25,6 +25,7 @@ settings.configure(
     DEFAULT_AUTO_FIELD=ours.DEFAULT_AUTO_FIELD,
     # For their tables alone.
     INSTALLED_APPS=[
+        "arena.core",
         "arena.accounts",
         "arena.catalog",
         "arena.generation",
@@ -110,7 +111,12 @@ def battle_open(request: HttpRequest, arena: str) -> HttpResponse:
         voter = Voter.objects.select_for_update().get(pk=voter_id)
         prompt = random.choice(list(by_prompt))
         battle = Battle.objects.create(
-            arena=found, prompt_id=prompt, voter=voter, source="stock", pairing_rule="bare", draw_probability=0.1
+            arena=found,
+            prompt_id=prompt,
+            voter=voter,
+            source="stock",
+            pairing_rule="bare",
+            draw_probability=0.1,
         )
         Slot.objects.bulk_create(
             Slot(battle=battle, position=position, system_id=system, response_id=response)
@@ -126,7 +132,7 @@ def battle(_request: HttpRequest, battle_id: UUID) -> HttpResponse:
     found = Battle.objects.select_related("arena", "prompt").get(pk=battle_id)
     slots = found.slots.select_related("response").order_by("position")
     answers = "".join(f"<pre>{escape(slot.response.text)}</pre>" for slot in slots)
-    form = f'<form method="post" action="/battles/{found.pk}/vote/"><button name="outcome" value="a">A</button></form>'
+    form = f'<form method="post" action="/battles/{found.pk}/vote/"><button name="outcome" value="a"></form>'
     return page(f"<!DOCTYPE html><title>Battle</title><p>{escape(found.prompt.text)}</p>{answers}{form}")
 
 
@@ -151,7 +157,9 @@ def vote(request: HttpRequest, battle_id: UUID) -> HttpResponse:
 def result(_request: HttpRequest, battle_id: UUID) -> HttpResponse:
     found = Vote.objects.select_related("battle__arena", "battle__prompt").get(battle=battle_id)
     slots = found.battle.slots.select_related("system", "response").order_by("position")
-    sides = "".join(f"<h2>{escape(slot.system.name)}</h2><pre>{escape(slot.response.text)}</pre>" for slot in slots)
+    sides = "".join(
+        f"<h2>{escape(slot.system.name)}</h2><pre>{escape(slot.response.text)}</pre>" for slot in slots
+    )
     form = f'<form method="post" action="/arenas/{found.battle.arena.slug}/battle/"></form>'
     return page(f"<!DOCTYPE html><title>Vote</title>{escape(found.outcome)}{sides}{form}")
 

@@ -1,7 +1,9 @@
-"""Fills an empty database for bench_web: a small arena to vote in, a large board to look at. Same seed, same rows.
+"""Fills an empty database for bench_web: a small arena to vote in, and a large board. Same seed, same rows.
 
-Everything goes through the project's own services; the votes are synthetic, drawn from Bradley-Terry strengths.
+Everything goes through the project's own services; the votes are synthetic, drawn from Bradley-Terry
+strengths.
 """
+# ruff: noqa: E402 - models can be imported only after django.setup
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import django
 django.setup()
 
 import numpy as np
+from django.db import connection
 from django.utils import timezone
 
 from arena.accounts.models import Voter
@@ -29,18 +32,25 @@ from arena.leaderboards.models import Board
 from arena.leaderboards.services import snapshot_build
 from arena.votes.models import Vote
 from arena.votes.services import ballot_of_pair, vote_cast
-from benchmarks.web.bench_web import LARGE_ARENA, LARGE_BOARD, SMALL_ARENA
+from benchmarks.web import LARGE_ARENA, LARGE_BOARD, SMALL_ARENA
 
 SEED = 20250101
 SMALL_SYSTEMS, SMALL_PROMPTS, SMALL_VOTERS, SMALL_BATTLES_EACH = 5, 64, 60, 5
 LARGE_SYSTEMS, LARGE_PROMPTS, LARGE_VOTERS, LARGE_VOTES = 59, 72, 125, 9000
 TIE_SHARE = 0.2
 
-WORDS = (
-    "river bridge morning paper stone window garden number simple answer reason water light table small "
-    "change between often because several common people usually start three north evening careful result"
-).split()
-CODE = "```python\ndef total(values):\n    # add up what is positive\n    return sum(v for v in values if v > 0)\n```"
+# fmt: off
+WORDS = [
+    "river", "bridge", "morning", "paper", "stone", "window", "garden", "number", "simple", "answer",
+    "reason", "water", "light", "table", "small", "change", "between", "often", "because", "several",
+    "common", "people", "usually", "start", "three", "north", "evening", "careful", "result",
+]
+# fmt: on
+CODE = """```python
+def total(values):
+    # add up what is positive
+    return sum(value for value in values if value > 0)
+```"""
 
 
 def sentence(rng: random.Random) -> str:
@@ -148,3 +158,5 @@ def fill_large(rng: random.Random) -> None:
 if __name__ == "__main__":
     fill_small(random.Random(SEED))
     fill_large(random.Random(SEED + 1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # as autovacuum would within a minute

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
+from django.utils import timezone
+
 from arena.battles.models import Battle
 from arena.catalog.models import Arena, System
 from arena.generation.models import Response
@@ -10,18 +15,17 @@ from arena.leaderboards.models import Board
 from arena.leaderboards.services import snapshot_refresh
 from arena.votes.models import Vote
 from arena.votes.services import ballot_of_pair, vote_cast, votes_exclude
-from django.utils import timezone
-
 from tests import factories
 
 NAMES = {
     "Willow-2-Chat-135M": "The Willow Workshop",
     "Willow-2-Chat-135M (greedy)": "The Willow Workshop",
-    "A contestant with a rather long name and settings in brackets (top-p 0.9, hot)": "Institute for Long Names",
+    "A contestant with a rather long name and settings in brackets (top-p 0.9)": "Institute for Long Names",
     "Birch": "",
     "Larch-Base-270M, few-shot": "Larch & Daughters",
 }
-RICH = """# A heading of the answer
+RICH = (
+    """# A heading of the answer
 
 Some *words* with `code`, a [link](https://example.org/a), and a list:
 
@@ -31,16 +35,18 @@ Some *words* with `code`, a [link](https://example.org/a), and a list:
 
 | Left | Right |
 |:-----|------:|
-| a table that is so wide that it has to be scrolled on every phone | 1234567890123456789012345678901234567890 |
+| a table that is wider than the screen of any phone | 1234567890123456789012345678901234567890 |
 
 ```python
-def answer(question: str) -> str:  # a line that is long enough to be scrolled sideways, in every column, always
+def answer(question: str) -> str:  # a line long enough to be scrolled sideways, everywhere, always
     return f"{question}? {6 * 7}"
 ```
 
 > A quotation.
 
-""" + "Averylongwordwithoutanyplacetobreakit" * 5
+"""
+    + "Averylongwordwithoutanyplacetobreakit" * 5
+)
 PLAIN = "A short answer that says little.\n\nIn two paragraphs."
 
 
@@ -61,7 +67,7 @@ def answered_with(*texts: str, prompt: str = "What is it?") -> Arena:
     return arena
 
 
-def live(*texts: str, provider: str = "fake", takes_turns: bool = False) -> Arena:
+def live(*texts: str, provider: str = "fake") -> Arena:
     """Systems that answer every prompt with these words when a worker asks them."""
     arena = factories.arena()
     for text in texts:
@@ -77,7 +83,7 @@ def full() -> tuple[Board, Board]:
         name="Everyday questions",
         slug="everyday",
         position=1,
-        description="Small systems answer everyday prompts. They make mistakes; that is what there is to judge.",
+        description="Small systems answer everyday prompts. They make mistakes: that is what to judge.",
     )
     systems = [
         factories.system(name, organisation=organisation, arena=arena, link="https://example.org/")
@@ -126,3 +132,11 @@ def cast(arena: Arena, outcome: str, *, seed: int = 1) -> Vote:
         given_by=Vote.Input.FORM,
         now=timezone.now(),
     )
+
+
+def until(is_true: Callable[[], bool], *, wait_s: float = 10) -> None:
+    """For what a worker's thread does to the tables; pages are waited for with `expect`."""
+    deadline = time.monotonic() + wait_s
+    while not is_true():
+        assert time.monotonic() < deadline, "It never became true."
+        time.sleep(0.02)

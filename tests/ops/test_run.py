@@ -1,6 +1,7 @@
 """`python -m arena.ops.run -- COMMAND`."""
 
 import signal
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +20,7 @@ def test_command_reaches_both_services_and_its_status_is_returned(drive: Callabl
         "Connection(os.environ['BROKER_URL']).ensure_connection(max_retries=1); print('broker');"
         "raise SystemExit(7)"
     )
-    driver = drive(*RUN, "python", "-W", "ignore", "-c", code, env=UNNAMED)
+    driver = drive(*RUN, sys.executable, "-W", "ignore", "-c", code, env=UNNAMED)
     assert driver.wait() == 7
     assert driver.words == "42\nbroker\n"
 
@@ -36,7 +37,7 @@ def test_signal_ends_command_and_services(drive: Callable[..., Driver], number: 
     """A Ctrl-C at the terminal reaches the command without us, so here it is sent to that as well."""
     driver = drive(
         *RUN,
-        "python",
+        sys.executable,
         "-c",
         "import os, time; print('pid', os.getpid(), '.', flush=True); time.sleep(300)",
         env=UNNAMED,
