@@ -196,8 +196,12 @@ PROMPT_MAX_CHARS = env_int("PROMPT_MAX_CHARS", 4000)
 ASKS_PER_VOTER_PER_MINUTE = env_int("ASKS_PER_VOTER_PER_MINUTE", 6)
 ASKS_OPEN_PER_VOTER = env_int("ASKS_OPEN_PER_VOTER", 2)
 LIVE_QUEUE_MAX = env_int("LIVE_QUEUE_MAX", 50)
+# Event streams of one web process; each occupies a thread, so leave at least half of them to pages.
+STREAMS_MAX = env_int("STREAMS_MAX", 16)
 SNAPSHOT_DEBOUNCE_S = env_int("SNAPSHOT_DEBOUNCE_S", 2)
 EXPORT_INTERVAL_S = env_int("EXPORT_INTERVAL_S", 60)
+OPENS_PER_ADDRESS_PER_MINUTE = env_int("OPENS_PER_ADDRESS_PER_MINUTE", 240)
+ASKS_PER_ADDRESS_PER_MINUTE = env_int("ASKS_PER_ADDRESS_PER_MINUTE", 30)
 
 # Celery. The row is the queue, the message a nudge (see ARCHITECTURE.md); core.checks proves the order
 # backend deadline < soft limit < hard limit < lease < visibility timeout.
@@ -209,6 +213,7 @@ JOB_LEASE_S = JOB_DEADLINE_S + 60
 JOB_HEARTBEAT_S = 3
 JOB_HEARTBEAT_STALE_S = 15
 JOB_MAX_ATTEMPTS = 3
+STOCK_RETRY_S = env_int("STOCK_RETRY_S", 300)
 BROKER_VISIBILITY_TIMEOUT_S = max(3600, JOB_LEASE_S * 4)
 
 LOG_JSON = env("LOG_FORMAT", "json" if PRODUCTION else "console") == "json"

@@ -37,6 +37,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arena.settings")
 django.setup()
 
 from arena.core import queue  # noqa: E402 - reads the settings
+from arena.core.outbox import Message  # noqa: E402
 from arena.core.queue import Task  # noqa: E402
 
 
@@ -53,8 +54,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Sent]:
     """Records what is enqueued; tests run the real task function where they want it run."""
     messages: list[Sent] = []
 
-    def send_task(name: str, kwargs: dict[str, object], queue: str, countdown: float | None) -> None:
-        messages.append(Sent(Task(name), kwargs, countdown or 0))
+    def put(message: Message) -> None:
+        messages.append(Sent(Task(message.task), message.ids, message.countdown_s))
 
-    monkeypatch.setattr(queue.sender, "send_task", send_task)
+    monkeypatch.setattr(queue.outbox, "put", put)
     return messages

@@ -19,3 +19,7 @@ class VoterAdmin(admin.ModelAdmin[Voter]):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Voter | None = None) -> bool:
+        """A voter is erased by “Forget me”, which erases texts too, never by deleting the row."""
+        return False

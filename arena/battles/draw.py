@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 from arena.accounts.models import Voter
@@ -17,6 +18,14 @@ from arena.ranking import TooFewSystems, draw_from_plan
 
 Matrix = NDArray[np.float64]
 LEAST_COMPARED = "least-compared"
+MEETINGS = """
+    SELECT one.system_id, two.system_id, count(*)
+    FROM battles_slot one
+    JOIN battles_slot two ON two.battle_id = one.battle_id AND one.system_id < two.system_id
+    JOIN battles_battle battle ON battle.id = one.battle_id
+    WHERE battle.arena_id = %s AND battle.source <> %s
+    GROUP BY one.system_id, two.system_id
+"""
 
 
 class NothingToCompare(Exception):
@@ -49,7 +58,7 @@ def pair_weights(*, arena: Arena, systems: list[int]) -> tuple[Matrix, str]:
     index = {system: i for i, system in enumerate(systems)}
     plan = PairingPlan.objects.filter(arena=arena).order_by("-id").first()
     weights = np.ones((len(systems), len(systems)))
-    rows: Iterable[tuple[int, int, float]] = plan.weights if plan else _least_compared(arena)
+    rows: Iterable[tuple[int, int, float]] = plan.weights if plan else least_compared(arena=arena)
     for a, b, weight in rows:
         if a in index and b in index:
             weights[index[a], index[b]] = weights[index[b], index[a]] = weight
@@ -60,16 +69,15 @@ def pair_weights(*, arena: Arena, systems: list[int]) -> tuple[Matrix, str]:
     return weights, plan.rule if plan else LEAST_COMPARED
 
 
-def _least_compared(arena: Arena) -> list[tuple[int, int, float]]:
-    """Before the first plan: count the battles themselves, which are few then."""
-    counts: dict[tuple[int, int], int] = defaultdict(int)
-    by_battle: dict[object, list[int]] = defaultdict(list)
-    slots = Slot.objects.filter(battle__arena=arena).exclude(battle__source=Battle.Source.IMPORTED)
-    for battle_id, system_id in slots.values_list("battle_id", "system_id"):
-        for other in by_battle[battle_id]:
-            counts[min(system_id, other), max(system_id, other)] += 1
-        by_battle[battle_id].append(system_id)
-    return [(a, b, 1 / (1 + n)) for (a, b), n in counts.items()]
+def least_compared(*, arena: Arena) -> list[tuple[int, int, float]]:
+    """(system, system, 1 / (1 + battles shown)) of every pair that met here.
+
+    What was shown counts, not what was voted or kept: else pairs whose votes are skipped or excluded would
+    be drawn more and more.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(MEETINGS, [arena.pk, Battle.Source.IMPORTED])
+        return [(a, b, 1 / (1 + met)) for a, b, met in cursor.fetchall()]
 
 
 def draw_pair(*, weights: Matrix, systems: list[int], rule: str, rng: np.random.Generator) -> DrawnPair:
@@ -87,7 +95,7 @@ def draw_pair(*, weights: Matrix, systems: list[int], rule: str, rng: np.random.
 
 
 def draw_from_stock(*, arena: Arena, voter: Voter, rng: np.random.Generator) -> StockDraw:
-    """Draw a pair among those with an unseen, differing pair of stored responses, then one such prompt.
+    """Draw a pair among those with two unseen, differing stored responses to one prompt, then such a prompt.
 
     Raises:
         NothingToCompare: when the stock holds no such pair.
@@ -95,10 +103,12 @@ def draw_from_stock(*, arena: Arena, voter: Voter, rng: np.random.Generator) -> 
     stock = _stock(arena)
     systems = sorted({response.system_id for response in stock})
     index = {system: i for i, system in enumerate(systems)}
+    seen = _seen(arena, voter)
     by_prompt: dict[int, dict[int, StockResponse]] = defaultdict(dict)
     for response in stock:
-        by_prompt[response.prompt_id].setdefault(response.system_id, response)
-    excluded = _seen(arena, voter) | _identical(by_prompt)
+        if (response.prompt_id, response.system_id) not in seen:
+            by_prompt[response.prompt_id].setdefault(response.system_id, response)
+    excluded = _identical(by_prompt)
 
     available = np.zeros((len(systems), len(systems)))
     for answers in by_prompt.values():
@@ -138,17 +148,10 @@ def _stock(arena: Arena) -> list[StockResponse]:
     return [StockResponse(*row) for row in rows]
 
 
-def _seen(arena: Arena, voter: Voter) -> set[tuple[int, int, int]]:
-    """(prompt, system, system) of the voter's earlier battles here; the smaller system id first."""
+def _seen(arena: Arena, voter: Voter) -> set[tuple[int, int]]:
+    """(prompt, system) of the voter's earlier battles: whoever was told a name knows the text again."""
     slots = Slot.objects.filter(battle__voter=voter, battle__arena=arena)
-    by_battle: dict[tuple[object, int], list[int]] = defaultdict(list)
-    for battle_id, prompt_id, system_id in slots.values_list("battle_id", "battle__prompt_id", "system_id"):
-        by_battle[battle_id, prompt_id].append(system_id)
-    return {
-        (prompt_id, min(systems), max(systems))
-        for (_, prompt_id), systems in by_battle.items()
-        if len(systems) == 2
-    }
+    return set(slots.values_list("battle__prompt_id", "system_id"))
 
 
 def _identical(by_prompt: dict[int, dict[int, StockResponse]]) -> set[tuple[int, int, int]]:

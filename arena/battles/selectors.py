@@ -72,13 +72,21 @@ def jobs_of_stuck_battles() -> list[Job]:
     )
 
 
+def releasable_chars(*, sides: list[Side], step_chars: int) -> int:
+    """How many characters of every side may be shown at all, in whole steps while one is unfinished.
+
+    The slower side sets the limit, so that speed does not name a system; a side that is done holds nobody up.
+    """
+    unfinished = [len(side.text) for side in sides if not side.is_done]
+    if unfinished:
+        return min(unfinished) - min(unfinished) % step_chars
+    return max(len(side.text) for side in sides)
+
+
 def released_chars(*, sides: list[Side], released: int, step_chars: int) -> int:
     """How many characters of every side may be shown after one more step.
 
-    The slower side sets the pace, so that speed does not name a system; a side that is done holds nobody up.
     Nothing is taken back: a side that was drawn again catches up before the count moves on.
     """
-    unfinished = [len(side.text) for side in sides if not side.is_done]
-    longest = max(len(side.text) for side in sides)
-    available = min(unfinished) - min(unfinished) % step_chars if unfinished else longest
+    available = releasable_chars(sides=sides, step_chars=step_chars)
     return max(released, min(available, released + step_chars))

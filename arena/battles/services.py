@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,6 +19,7 @@ from arena.generation.services import job_create
 
 MAX_REDRAWS = 2
 SEED_BITS = 31
+BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class BattleError(Exception):
@@ -128,14 +130,22 @@ def prompt_clean(text: str) -> str:
         PromptRefused: when it is empty or too long.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = "".join(char for char in text if char in "\n\t" or char.isprintable()).strip()
-    if not text:
+    text = "".join(char for char in text if char in "\n\t" or not _is_control(char)).strip()
+    if not any(char.isprintable() and not char.isspace() for char in text):
         raise PromptRefused("Please write a prompt first.")
     if len(text) > settings.PROMPT_MAX_CHARS:
         raise PromptRefused(
             f"Your prompt has {len(text):,} characters; at most {settings.PROMPT_MAX_CHARS:,} are possible."
         )
     return text
+
+
+def _is_control(char: str) -> bool:
+    """Control, surrogate and unassigned characters, and those that turn the direction of text around.
+
+    Joiners and wide spaces stay: Persian, Hindi, Japanese and emoji need them.
+    """
+    return unicodedata.category(char) in ("Cc", "Cs", "Cn") or char in BIDI_CONTROLS
 
 
 def _check_limits(voter: Voter, *, now: datetime) -> None:
@@ -156,8 +166,13 @@ def battle_replace_failed(*, job: Job, now: datetime, rng: np.random.Generator) 
     slot = Slot.objects.select_related("battle__arena").filter(job=job).first()
     if slot is None:
         return
-    battle = Battle.objects.select_for_update().get(pk=slot.battle_id)
-    if battle.closed_at is not None:
+    battle = (
+        Battle.objects.select_for_update(of=("self",))
+        .select_related("arena", "prompt")
+        .get(pk=slot.battle_id)
+    )
+    if battle.closed_at is not None or not battle.slots.filter(pk=slot.pk, job=job).exists():
+        # Closed, or redrawn already: the worker and the sweep may both come here for one failure.
         return
     others = (
         System.objects.runnable()

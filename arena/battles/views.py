@@ -20,16 +20,21 @@ from arena.accounts.middleware import voter_session
 from arena.battles.draw import NothingToCompare
 from arena.battles.forms import AskForm
 from arena.battles.models import Battle
-from arena.battles.selectors import BattleState, battle_state, released_chars
-from arena.battles.services import BattleError, battle_ask, battle_open
+from arena.battles.selectors import BattleState, battle_state, releasable_chars, released_chars
+from arena.battles.services import ArenaClosed, BattleError, battle_ask, battle_open
+from arena.battles.streams import Stream, open_streams
 from arena.catalog.models import Arena
 from arena.core.htmx import page_or_fragment
 from arena.core.markdown import render_untrusted
+from arena.core.throttle import Throttle
 from arena.generation.selectors import stock_progress
+
+opens = Throttle(settings.OPENS_PER_ADDRESS_PER_MINUTE)
+asks = Throttle(settings.ASKS_PER_ADDRESS_PER_MINUTE)
 
 STEP_S = 0.25
 STEP_CHARS = 80
-STREAM_MAX_S = 120
+STREAM_MAX_S = 30
 
 
 def battle_of_voter(request: HttpRequest, battle_id: UUID) -> Battle:
@@ -45,6 +50,9 @@ def battle_of_voter(request: HttpRequest, battle_id: UUID) -> Battle:
 @require_POST
 def battle_open_view(request: HttpRequest, arena_slug: str) -> HttpResponse:
     arena = get_object_or_404(Arena, slug=arena_slug)
+    if not opens.allows(request):
+        context = {"arena": arena, "error": "Too many battles from this network; please wait a minute."}
+        return render(request, "battles/refused.html", context, status=429)
     voter = voter_session(request).ensure()
     try:
         found = battle_open(arena=arena, voter=voter, rng=np.random.default_rng())
@@ -71,7 +79,10 @@ def ask(request: HttpRequest, arena_slug: str) -> HttpResponse:
     form = AskForm(request.POST or None)
     status = 200
     if request.method == "POST":
-        if form.is_valid():
+        if not asks.allows(request):
+            form.add_error(None, "Too many prompts from this network; please wait a minute.")
+            status = 429
+        elif form.is_valid():
             voter = voter_session(request).ensure()
             try:
                 found = battle_ask(
@@ -83,7 +94,7 @@ def ask(request: HttpRequest, arena_slug: str) -> HttpResponse:
                 )
             except BattleError as error:
                 form.add_error("text", str(error))
-                status = 429
+                status = 409 if isinstance(error, ArenaClosed) else 429
             else:
                 return redirect("battles:battle", found.pk)
         else:
@@ -106,9 +117,13 @@ def battle(request: HttpRequest, battle_id: UUID) -> HttpResponse:
 def stream(request: HttpRequest, battle_id: UUID) -> HttpResponseBase:
     """Server-sent events with the text of both sides; a reconnect goes on where it stopped."""
     found = battle_of_voter(request, battle_id)
-    last = request.headers.get("Last-Event-ID", "0")
-    released = int(last) if last.isdigit() else 0
-    response = StreamingHttpResponse(stream_events(found, released), content_type="text/event-stream")
+    if not open_streams.take(found.voter_id):
+        # The browser stops asking for events; the page reloads itself until both answers are there.
+        return HttpResponse(status=204)
+    last = request.headers.get("Last-Event-ID", "")
+    released = int(last) if last.isascii() and last.isdigit() and len(last) < 8 else 0
+    events = Stream(stream_events(found, released), lambda: open_streams.give_back(found.voter_id))
+    response = StreamingHttpResponse(events, content_type="text/event-stream")
     response["X-Accel-Buffering"] = "no"
     return response
 
@@ -120,6 +135,9 @@ def stream_events(battle: Battle, released: int) -> Iterator[str]:
     while time.monotonic() < deadline:
         battle.refresh_from_db(fields=["closed_at", "closed_reason"])
         state = battle_state(battle=battle)
+        if sent < 0:
+            # What a browser claims to have seen is not believed beyond what may be shown.
+            released = min(released, releasable_chars(sides=state.sides, step_chars=STEP_CHARS))
         released = released_chars(sides=state.sides, released=released, step_chars=STEP_CHARS)
         if released != sent:
             sent = released

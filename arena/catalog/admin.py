@@ -74,21 +74,15 @@ class SystemAdmin(admin.ModelAdmin[System]):
         # The option fields exist only on instances of the form; Django must not look them up in the model.
         return SystemForm
 
-    @admin.action(description="Take out of all battles (private)")
+    @admin.action(description="Take out of all battles (private)", permissions=["change"])
     def make_private(self, request: HttpRequest, queryset: QuerySet[System]) -> None:
         changed = queryset.filter(status=System.Status.VISIBLE).update(status=System.Status.PRIVATE)
         self.message_user(request, f"{changed} systems are in no new battle now.", messages.SUCCESS)
 
-    @admin.action(description="Admit to battles again (visible)")
+    @admin.action(description="Admit to battles again (visible)", permissions=["change"])
     def make_visible(self, request: HttpRequest, queryset: QuerySet[System]) -> None:
         changed = queryset.filter(status=System.Status.PRIVATE).update(status=System.Status.VISIBLE)
         self.message_user(request, f"{changed} systems can be drawn again.", messages.SUCCESS)
-
-    def has_delete_permission(self, request: HttpRequest, obj: System | None = None) -> bool:
-        """A system with a record is retired, never deleted."""
-        if obj is not None and (obj.responses.exists() or obj.slots.exists()):
-            return False
-        return super().has_delete_permission(request, obj)
 
 
 class AdmissionInline(admin.TabularInline[Admission, Arena]):
@@ -144,6 +138,13 @@ class PromptAdmin(admin.ModelAdmin[Prompt]):
 
     def has_change_permission(self, request: HttpRequest, obj: Prompt | None = None) -> bool:
         """Answers belong to the text as it was: a better prompt goes into a new version of its set."""
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Prompts come with their set, in one file."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Prompt | None = None) -> bool:
         return False
 
 

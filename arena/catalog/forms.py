@@ -85,23 +85,42 @@ class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
                 OPTION_PREFIX + "api_key_env",
                 "This must be the name of an environment variable that ends in _API_KEY; never a key.",
             )
+        if not self.errors:
+            self._refuse_another_system(cleaned)
         return cleaned
 
-    def save(self, commit: bool = True) -> Any:
-        cleaned = self.cleaned_data
-        provider = cleaned.get("provider", "")
-        kept = set(self.instance.provider_options) - {option.name for option in OPTIONS}
-        self.instance.provider_options = {
-            **{name: self.instance.provider_options[name] for name in kept},
-            **{
-                option.name: cleaned[OPTION_PREFIX + option.name]
-                for option in OPTIONS
-                if provider in option.providers and cleaned[OPTION_PREFIX + option.name]
-            },
+    def _refuse_another_system(self, cleaned: dict[str, Any]) -> None:
+        """Answers and votes belong to the system as it was."""
+        if self.instance.answered_at is None:
+            return
+        stored = System.objects.get(pk=self.instance.pk)
+        before = (stored.provider, stored.revision, stored.provider_options, stored.generation_settings)
+        after = (cleaned["provider"], cleaned["revision"], self._options(cleaned), self._settings(cleaned))
+        if before != after:
+            self.add_error(
+                None,
+                "This system has answers. With another provider, revision, option or setting it would be "
+                "another system: register that one beside it.",
+            )
+
+    def _options(self, cleaned: dict[str, Any]) -> dict[str, Any]:
+        """The options of the chosen provider; what only an importer writes is kept."""
+        known = {option.name for option in OPTIONS}
+        kept = {name: value for name, value in self.instance.provider_options.items() if name not in known}
+        return kept | {
+            option.name: cleaned[OPTION_PREFIX + option.name]
+            for option in OPTIONS
+            if cleaned["provider"] in option.providers and cleaned[OPTION_PREFIX + option.name]
         }
+
+    def _settings(self, cleaned: dict[str, Any]) -> dict[str, Any]:
         settings = {name: cleaned[name] for name in self.GENERATION if cleaned[name] not in ("", None)}
         stop = [line for line in cleaned["stop"].splitlines() if line.strip()]
-        self.instance.generation_settings = {**settings, **({"stop": stop} if stop else {})}
+        return {**settings, "stop": stop} if stop else settings
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.generation_settings = self._settings(self.cleaned_data)
+        self.instance.provider_options = self._options(self.cleaned_data)
         return super().save(commit)
 
 

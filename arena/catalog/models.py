@@ -62,6 +62,7 @@ class System(TimestampedModel):
         default=dict, blank=True, help_text="Where the weights or the endpoint are."
     )
     generation_settings = models.JSONField(default=dict, blank=True)
+    answered_at = models.DateTimeField(null=True, editable=False, help_text="Of its first kept answer.")
     status = models.CharField(max_length=10, choices=Status, default=Status.VISIBLE)
     retired_on = models.DateField(null=True, blank=True)
     retired_reason = models.CharField(max_length=300, blank=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MAX_PROMPT_CHARS = 20_000
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class PromptFileError(Exception):
@@ -50,6 +52,12 @@ def read_prompt_file(name: str, content: bytes) -> list[PromptRow]:
 
 
 def _row(line: int, values: dict[str, Any]) -> PromptRow:
+    for key in ("text", "id", "category", "language"):
+        value = values.get(key)
+        if value is not None and not isinstance(value, str | int):
+            raise PromptFileError(f"Line {line}: {key} must be a text.")
+        if UNSTORABLE.search(str(value)):
+            raise PromptFileError(f"Line {line}: {key} holds a character that no text has.")
     text = str(values.get("text") or "").strip()
     if not text:
         raise PromptFileError(f"Line {line}: there is no text.")
@@ -75,8 +83,11 @@ def _csv(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text))
     if "text" not in (reader.fieldnames or []):
         raise PromptFileError("The first line of the CSV names no column “text”.")
-    for values in reader:
-        yield reader.line_num, values
+    try:
+        for values in reader:
+            yield reader.line_num, values
+    except csv.Error as error:
+        raise PromptFileError(f"Line {reader.line_num}: this is not CSV: {error}.") from error
 
 
 def _jsonl(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -85,7 +96,7 @@ def _jsonl(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PromptFileError(f"Line {number}: this is not JSON.") from error
         if not isinstance(values, dict):
             raise PromptFileError(f"Line {number}: a JSON object is needed.")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-import structlog
 from celery import Celery
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
-logger = structlog.get_logger(__name__)
+from arena.core.outbox import Message, Outbox
 
 
 class Queue(enum.StrEnum):
@@ -44,7 +42,11 @@ def celery_settings() -> dict[str, Any]:
             "visibility_timeout": settings.BROKER_VISIBILITY_TIMEOUT_S,
             "socket_connect_timeout": 2,
             "socket_timeout": 5,
-            "retry_on_timeout": True,
+            # A broker that is down is answered at once; the outbox has other messages to send.
+            "max_retries": 0,
+            "interval_start": 0,
+            "interval_step": 0,
+            "interval_max": 0,
         },
         "broker_connection_retry_on_startup": True,
         # A voter must not wait for a dead broker: the row is stored, the sweep sends the nudge later.
@@ -66,17 +68,17 @@ sender = Celery("arena.sender", set_as_current=False)
 sender.add_defaults(celery_settings)
 
 
+def deliver(message: Message) -> None:
+    """Hand one message to the broker; runs in the outbox's thread."""
+    sender.send_task(
+        message.task, kwargs=message.ids, queue=message.queue, countdown=message.countdown_s or None
+    )
+
+
+outbox = Outbox(deliver)
+
+
 def enqueue(task: Task, *, countdown_s: float = 0, **ids: int | str) -> None:
-    """Send `task` once the current transaction commits.
-
-    A broker that is down costs nothing but time: every task is recoverable from rows by the sweep, so the
-    failure is logged and swallowed here, at the edge of the process.
-    """
-
-    def send() -> None:
-        try:
-            sender.send_task(task.value, kwargs=ids, queue=task.queue.value, countdown=countdown_s or None)
-        except (OperationalError, OSError) as error:
-            logger.warning("enqueue_failed", task=task.value, error=str(error), **ids)
-
-    transaction.on_commit(send)
+    """Send `task` once the current transaction commits. Never waits, never fails."""
+    message = Message(task.value, ids, task.queue.value, countdown_s)
+    transaction.on_commit(lambda: outbox.put(message))

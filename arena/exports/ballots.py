@@ -150,9 +150,11 @@ def release_extent(*, arena: Arena) -> dict[str, int]:
         voters_deleted=Count("id", filter=Q(voter__isnull=True)),
     )
     exclusions = VoteExclusion.objects.filter(vote__battle__arena=arena)
+    newest_exclusion = exclusions.aggregate(newest=Max("id"))["newest"]
     return {
         **{name: value or 0 for name, value in found.items()},
         "exclusions": exclusions.count(),
+        "newest_exclusion_id": newest_exclusion or 0,
     }
 
 

@@ -44,6 +44,7 @@ class Job(TimestampedModel):
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.CharField(max_length=400, blank=True, help_text="In plain words.")
     error_kind = models.CharField(max_length=60, blank=True)
+    is_retryable = models.BooleanField(default=False, help_text="The failure may pass by itself.")
     traceback = models.TextField(blank=True)
 
     class Meta:
@@ -57,6 +58,14 @@ class Job(TimestampedModel):
         indexes = [
             models.Index(fields=["-priority", "id"], condition=models.Q(status="queued"), name="job_queue"),
             models.Index(fields=["heartbeat_at"], condition=models.Q(status="running"), name="job_running"),
+            models.Index(
+                fields=["purpose"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="job_unfinished",
+            ),
+            models.Index(
+                fields=["id"], condition=models.Q(status="failed", purpose="live"), name="job_failed_live"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q
 
-from arena.catalog.models import Arena
+from arena.catalog.models import Arena, Prompt, PromptSet, System
 from arena.generation.models import Job
 
 
@@ -26,14 +26,14 @@ class StockProgress(NamedTuple):
 
 def stock_progress(*, arena: Arena) -> StockProgress:
     """How far the answers to the arena's prompt sets have come."""
-    counts = Job.objects.filter(
-        purpose=Job.Purpose.STOCK, prompt__prompt_set__arenas=arena, system__admissions__arena=arena
-    ).aggregate(
+    systems = System.objects.runnable().filter(admissions__arena=arena)
+    prompts = Prompt.objects.filter(prompt_set__in=PromptSet.objects.filter(arenas=arena))
+    jobs = Job.objects.filter(purpose=Job.Purpose.STOCK, prompt__in=prompts, system__in=systems)
+    counts = jobs.aggregate(
         done=Count("id", filter=Q(status=Job.Status.DONE)),
         failed=Count("id", filter=Q(status__in=[Job.Status.FAILED, Job.Status.CANCELLED])),
-        total=Count("id"),
     )
-    return StockProgress(**counts)
+    return StockProgress(**counts, total=systems.count() * prompts.count())
 
 
 def live_queue_length() -> int:

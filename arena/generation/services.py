@@ -52,7 +52,7 @@ def job_create(
 
 
 @transaction.atomic
-def test_job_create(*, system: System, text: str) -> Job:
+def job_create_for_test(*, system: System, text: str) -> Job:
     """One prompt for an admin's eyes; its response never enters a battle or a score."""
     prompt = Prompt.objects.create(text=text)
     return job_create(system=system, prompt=prompt, purpose=Job.Purpose.TEST, seed=STOCK_SEED)
@@ -141,6 +141,9 @@ def job_finish(*, job: Job, result: FinishedText, now: datetime) -> Response | N
     running = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, lease=job.lease)
     if running.update(status=Job.Status.DONE, finished_at=now, error="", error_kind="", traceback="") != 1:
         return None
+    if job.purpose != Job.Purpose.TEST and job.system.answered_at is None:
+        # From now on its settings are fixed: what answers differently is another system.
+        System.objects.filter(pk=job.system_id, answered_at__isnull=True).update(answered_at=now)
     text = result.text.replace("\x00", "")
     started = job.started_at or now
     return Response.objects.create(
@@ -174,6 +177,7 @@ def job_fail(
         "finished_at": None if retry else now,
         "error": error[:400].replace("\x00", ""),
         "error_kind": error_kind[:60],
+        "is_retryable": is_retryable,
         "traceback": traceback[-8000:].replace("\x00", ""),
         "lease": None,
     }
@@ -206,11 +210,23 @@ def _give_up(job: Job, *, now: datetime) -> bool:
             finished_at=now,
             error=f"The worker stopped answering {job.attempts} times.",
             error_kind="WorkerLost",
+            is_retryable=True,
         )
     )
 
 
-def jobs_resend(*, now: datetime, limit: int = 8) -> int:
+def stock_retry(*, now: datetime) -> int:
+    """Queue stock again that failed for a reason which may have passed: an outage must not empty it."""
+    failed = Job.objects.filter(
+        status=Job.Status.FAILED,
+        purpose=Job.Purpose.STOCK,
+        is_retryable=True,
+        finished_at__lt=now - timedelta(seconds=settings.STOCK_RETRY_S),
+    )
+    return jobs_requeue(jobs=failed)
+
+
+def jobs_resend(*, now: datetime, limit: int = 4) -> int:
     """Nudge the workers about jobs that wait although nobody seems to run them."""
     waiting = Job.objects.filter(
         Q(not_before__isnull=True) | Q(not_before__lte=now),
@@ -244,7 +260,8 @@ ERASED = "(erased at the wish of the person who wrote the prompt)"
 def prompts_erase(*, prompts: QuerySet[Prompt]) -> int:
     """Erase texts that a person wrote, and what systems answered to them: the one change a response knows."""
     pks = list(prompts.values_list("pk", flat=True))
-    Job.objects.filter(prompt__in=pks, status=Job.Status.QUEUED).update(status=Job.Status.CANCELLED)
+    unfinished = Job.objects.filter(prompt__in=pks, status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+    unfinished.update(status=Job.Status.CANCELLED, lease=None)
     StreamedText.objects.filter(job__prompt__in=pks).delete()
     Response.objects.filter(prompt__in=pks).update(text=ERASED, checksum=Response.checksum_of(ERASED))
     Prompt.objects.filter(pk__in=pks).update(text=ERASED, author=None)

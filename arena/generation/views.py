@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from arena.catalog.models import Provider, System
 from arena.core.htmx import page_or_fragment
 from arena.generation.models import Job
-from arena.generation.services import test_job_create
+from arena.generation.services import job_create_for_test
 
 DEFAULT_PROMPT = "Name three things that float on water, and say why in one sentence."
 
@@ -33,13 +33,14 @@ def system_test(request: HttpRequest, system_id: int) -> HttpResponse:
     system = get_object_or_404(System, pk=system_id)
     form = TestForm(request.POST or None, initial={"text": DEFAULT_PROMPT})
     if request.method == "POST" and form.is_valid() and system.provider != Provider.NONE:
-        job = test_job_create(system=system, text=form.cleaned_data["text"])
+        job = job_create_for_test(system=system, text=form.cleaned_data["text"])
         return redirect("generation:test_job", job.pk)
     return render(request, "generation/test.html", page(request, system, form=form))
 
 
 @never_cache
 @staff_member_required
+@permission_required("catalog.change_system", raise_exception=True)
 @require_safe
 def test_job(request: HttpRequest, job_id: int) -> HttpResponse:
     """Follows the job until it has a response or an error."""

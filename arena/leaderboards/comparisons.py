@@ -11,11 +11,11 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Q, QuerySet
 
 from arena.battles.models import Battle
-from arena.generation.models import Response
-from arena.judging.models import Score, Verdict
+from arena.catalog.models import Admission, Prompt, PromptSet
+from arena.judging.models import JudgeSpec, Score, Verdict
 from arena.leaderboards.models import Board
 from arena.ranking import Ballots
-from arena.votes.models import Vote, VoteQuerySet
+from arena.votes.models import Vote, VoteExclusion, VoteQuerySet
 
 SYSTEMS_IN_ORDER = ArrayAgg("battle__slots__system_id", order_by="battle__slots__position")
 SCORE_TIE = 1e-9
@@ -31,16 +31,23 @@ class Comparison(NamedTuple):
     prompt: int
 
 
+class Extent(NamedTuple):
+    """How far the rows behind a board reach; cheap to read, compared with the newest snapshot's."""
+
+    cutoff_id: int
+    vote_count: int
+    excluded_count: int = 0
+    exclusion_cutoff_id: int = 0
+
+
 class Comparisons(NamedTuple):
     rows: list[Comparison]
-    vote_count: int
-    excluded_count: int
-    cutoff_id: int
+    extent: Extent
     last_at: datetime | None
 
     def fingerprint(self) -> str:
-        """Changes when, and only when, the rows change."""
-        digest = hashlib.sha256()
+        """Changes when, and only when, the rows or what was left out change."""
+        digest = hashlib.sha256(repr(tuple(self.extent)).encode())
         for row in self.rows:
             digest.update(repr(tuple(row)).encode())
         return digest.hexdigest()
@@ -59,14 +66,6 @@ class Comparisons(NamedTuple):
         )
 
 
-class Extent(NamedTuple):
-    """How far the rows behind a board reach; cheap to read, compared with the newest snapshot."""
-
-    cutoff_id: int
-    excluded_count: int
-    vote_count: int
-
-
 def votes_asked(board: Board) -> VoteQuerySet:
     """Every vote the board's question is about, counted or not."""
     votes = Vote.objects.in_arena(board.arena_id).ranked().filter(criterion=board.arena.criterion_id)
@@ -78,46 +77,47 @@ def votes_asked(board: Board) -> VoteQuerySet:
 
 
 def extent(board: Board) -> Extent:
-    if board.judge_id is None:
-        found = votes_asked(board).aggregate(
-            cutoff_id=Max("id"),
-            count=Count("id", distinct=True),
-            excluded_count=Count("id", distinct=True, filter=Q(exclusions__isnull=False)),
-        )
-        counted = found["count"] - found["excluded_count"]
-        return Extent(found["cutoff_id"] or 0, found["excluded_count"], counted)
+    """Where the rows behind a board end now."""
+    if board.judge is None:
+        asked = votes_asked(board)
+        cutoff_id, count = asked.aggregate(newest=Max("id"), count=Count("id")).values()
+        excluded = VoteExclusion.objects.filter(vote__in=asked)
+        newest_exclusion, excluded_count = excluded.aggregate(
+            newest=Max("id"), count=Count("vote", distinct=True)
+        ).values()
+        return Extent(cutoff_id or 0, count - excluded_count, excluded_count, newest_exclusion or 0)
     rows: QuerySet[Verdict] | QuerySet[Score] = (
-        _scores(board) if board.judge and board.judge.kind == "scorer" else _verdicts(board)
+        _scores(board) if board.judge.kind == JudgeSpec.Kind.SCORER else _verdicts(board)
     )
-    found = rows.aggregate(cutoff_id=Max("id"), count=Count("id"))
-    return Extent(found["cutoff_id"] or 0, 0, found["count"])
+    cutoff_id, count = rows.aggregate(newest=Max("id"), count=Count("id")).values()
+    return Extent(cutoff_id or 0, count)
 
 
 def comparisons(board: Board) -> Comparisons:
     """All rows that answer the board's question now."""
-    if board.judge_id is None:
+    if board.judge is None:
         return _from_votes(board)
-    if board.judge and board.judge.kind == "scorer":
+    if board.judge.kind == JudgeSpec.Kind.SCORER:
         return _from_scores(board)
     return _from_verdicts(board)
 
 
 def _from_votes(board: Board) -> Comparisons:
-    asked = votes_asked(board)
+    # The end is read first: a vote that comes in meanwhile belongs to the next snapshot, whole.
+    end = extent(board)
     rows = (
-        asked.counted()
+        votes_asked(board)
+        .counted()
+        .filter(id__lte=end.cutoff_id)
         .annotate(systems=SYSTEMS_IN_ORDER)
         .order_by("id")
-        .values_list("id", "created_at", "systems", "ranks", "all_bad", "voter_id", "battle__prompt_id")
+        .values_list("created_at", "systems", "ranks", "all_bad", "voter_id", "battle__prompt_id")
     )
-    found, cutoff_id, last_at = [], 0, None
-    for newest_id, created_at, systems, ranks, all_bad, voter, prompt in rows.iterator(chunk_size=5000):
+    found, last_at = [], None
+    for created_at, systems, ranks, all_bad, voter, prompt in rows.iterator(chunk_size=5000):
         found.append(Comparison(systems, ranks, all_bad, voter, prompt))
-        cutoff_id = newest_id
         last_at = max(last_at, created_at) if last_at else created_at
-    excluded = asked.filter(exclusions__isnull=False).distinct()
-    cutoff_id = max(cutoff_id, asked.aggregate(newest=Max("id"))["newest"] or 0)
-    return Comparisons(found, len(found), excluded.count(), cutoff_id, last_at)
+    return Comparisons(found, end._replace(vote_count=len(found)), last_at)
 
 
 def _verdicts(board: Board) -> QuerySet[Verdict]:
@@ -125,50 +125,59 @@ def _verdicts(board: Board) -> QuerySet[Verdict]:
 
 
 def _from_verdicts(board: Board) -> Comparisons:
+    end = extent(board)
     rows = (
         _verdicts(board)
+        .filter(id__lte=end.cutoff_id)
         .annotate(systems=SYSTEMS_IN_ORDER)
         .order_by("id")
-        .values_list("id", "created_at", "systems", "ranks", "all_bad", "battle__prompt_id")
+        .values_list("created_at", "systems", "ranks", "all_bad", "battle__prompt_id")
     )
-    found, cutoff_id, last_at = [], 0, None
-    for newest_id, created_at, systems, ranks, all_bad, prompt in rows.iterator(chunk_size=5000):
+    found, last_at = [], None
+    for created_at, systems, ranks, all_bad, prompt in rows.iterator(chunk_size=5000):
         found.append(Comparison(systems, ranks, all_bad, None, prompt))
-        cutoff_id = newest_id
         last_at = max(last_at, created_at) if last_at else created_at
-    return Comparisons(found, len(found), 0, cutoff_id, last_at)
+    return Comparisons(found, end._replace(vote_count=len(found)), last_at)
 
 
 def _scores(board: Board) -> QuerySet[Score]:
-    of_sets = Response.objects.filter(prompt__prompt_set__arenas=board.arena_id)
-    of_voters = Response.objects.filter(prompt__battles__arena=board.arena_id)
-    responses = Response.objects.filter(
-        Q(pk__in=of_sets.values("pk")) | Q(pk__in=of_voters.values("pk")),
-        is_test=False,
-        system__admissions__arena=board.arena_id,
+    """Scores of admitted systems on the arena's prompt sets and on its voters' own prompts.
+
+    A live battle must not move the board while it is blind: the rows that move would name its systems.
+    """
+    of_sets = Prompt.objects.filter(prompt_set__in=PromptSet.objects.filter(arenas=board.arena_id))
+    of_voters = Battle.objects.filter(
+        arena=board.arena_id, source=Battle.Source.LIVE, closed_at__isnull=False
+    ).values("prompt")
+    return Score.objects.filter(
+        Q(response__prompt__in=of_sets) | Q(response__prompt__in=of_voters),
+        judge=board.judge_id,
+        response__is_test=False,
+        response__system__in=Admission.objects.filter(arena=board.arena_id).values("system"),
     )
-    return Score.objects.filter(judge=board.judge_id, response__in=responses)
 
 
 def _from_scores(board: Board) -> Comparisons:
     """The scores of one prompt are one K-wise ballot: higher is better, equal is a tie."""
     by_prompt: dict[int, dict[int, float]] = defaultdict(dict)
+    end = extent(board)
     rows = (
         _scores(board)
+        .filter(id__lte=end.cutoff_id)
         .order_by("id")
-        .values_list("id", "created_at", "response__prompt_id", "response__system_id", "value")
+        .values_list("created_at", "response__prompt_id", "response__system_id", "value")
     )
-    count, cutoff_id, last_at = 0, 0, None
-    for score_id, created_at, prompt, system, value in rows.iterator(chunk_size=5000):
+    count, last_at = 0, None
+    for created_at, prompt, system, value in rows.iterator(chunk_size=5000):
         by_prompt[prompt].setdefault(system, value)
-        count, cutoff_id = count + 1, score_id
+        count += 1
         last_at = max(last_at, created_at) if last_at else created_at
     found = [
         Comparison(list(values), list(ranks_of(list(values.values()))), False, None, prompt)
         for prompt, values in by_prompt.items()
         if len(values) >= 2
     ]
-    return Comparisons(found, count, 0, cutoff_id, last_at)
+    return Comparisons(found, end._replace(vote_count=count), last_at)
 
 
 def ranks_of(values: list[float]) -> list[int]:

@@ -61,12 +61,14 @@ class Snapshot(TimestampedModel):
     vote_count = models.PositiveIntegerField(help_text="Votes, verdicts or scores behind the ballots.")
     excluded_count = models.PositiveIntegerField(default=0)
     cutoff_id = models.BigIntegerField(default=0, help_text="The newest row that could take part.")
+    exclusion_cutoff_id = models.BigIntegerField(default=0, help_text="The newest exclusion then known.")
     fingerprint = models.CharField(
         max_length=64, help_text="Of the rows used; unchanged rows make no snapshot."
     )
     last_vote_at = models.DateTimeField(null=True)
     code_version = models.CharField(max_length=40)
-    fit_ms = models.PositiveIntegerField(default=0)
+    fit_ms = models.PositiveIntegerField(default=0, help_text="The fit and its intervals.")
+    build_ms = models.PositiveIntegerField(default=0, help_text="Reading the rows, the fit, all of it.")
     is_released = models.BooleanField(default=False, help_text="Kept for ever: a data release belongs to it.")
 
     class Meta:
@@ -103,3 +105,16 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.system}: {self.score}"
+
+
+class Refresh(models.Model):
+    """That an arena's boards will be refreshed again soon: one pending request, however many ask."""
+
+    arena = models.OneToOneField(Arena, primary_key=True, on_delete=models.CASCADE, related_name="refresh")
+    due_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "refreshes"
+
+    def __str__(self) -> str:
+        return f"{self.arena} at {self.due_at}"

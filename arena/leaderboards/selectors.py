@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from arena.battles.models import Battle
 from arena.catalog.models import Arena
 from arena.core.scale import Scale
-from arena.generation.selectors import StockProgress, stock_progress
 from arena.leaderboards.models import Board, Rating, Snapshot
-from arena.votes.models import Vote
+from arena.votes.models import Vote, VoteExclusion
+
+MODEL_NAMES = {"bradley-terry": "Bradley-Terry"}
+# (age of the vote in seconds, pause between two looks): a page left open asks ever less, and then no more.
+POLLS = ((10, 1), (60, 5), (600, 30))
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,26 @@ class BoardView:
         return len({row.component for row in self.rows if row.component is not None})
 
     @property
+    def level(self) -> str:
+        """The level of the intervals, as in “95 %”."""
+        level = self.snapshot.question["ranking"]["level"] if self.snapshot else 0.95
+        return f"{level * 100:g} %"
+
+    @property
+    def model_name(self) -> str:
+        name = self.snapshot.question["ranking"]["model"] if self.snapshot else ""
+        return MODEL_NAMES.get(name, name)
+
+    @property
     def interval_note(self) -> str:
         """What the interval treats as independent, in words."""
         if self.snapshot is None:
             return ""
-        diagnostics, level = self.snapshot.diagnostics, self.snapshot.question["ranking"]["level"]
+        diagnostics = self.snapshot.diagnostics
         used, asked = diagnostics.get("cluster"), diagnostics.get("cluster_asked")
         if used is None:
             return "no interval yet: one ballot shows no spread"
-        note = f"{level * 100:g} % intervals clustered by {used}"
+        note = f"{self.level} intervals clustered by {used}"
         return note if used == asked else f"{note} (too few {asked}s yet to cluster by {asked})"
 
 
@@ -45,7 +61,6 @@ class BoardView:
 class ArenaCard:
     arena: Arena
     boards: list[BoardView]
-    stock: StockProgress
 
 
 def _by_rank(row: Rating) -> Any:
@@ -62,27 +77,43 @@ SORTS: dict[str, Callable[[Rating], Any]] = {
 }
 
 
-def board_latest_snapshot(*, board: Board) -> Snapshot | None:
-    return board.snapshots.order_by("-id").first()
+def board_view(*, board: Board, sort: str = "rank") -> BoardView:
+    return _views([board], sort=sort)[0]
 
 
-def board_view(*, board: Board, sort: str = "rank", limit: int | None = None) -> BoardView:
-    snapshot = board_latest_snapshot(board=board)
-    rows = list(snapshot.ratings.select_related("system")) if snapshot else []
-    scale = Scale.spanning(bound for row in rows for bound in (row.low, row.score, row.high))
-    rows.sort(key=SORTS.get(sort, _by_rank))
-    return BoardView(board, snapshot, rows[:limit], scale, sort if sort in SORTS else "rank")
+def _views(boards: list[Board], *, sort: str = "rank", limit: int | None = None) -> list[BoardView]:
+    """Boards with the rows of their newest snapshots, in two queries however many there are."""
+    newest = Snapshot.objects.filter(board__in=boards).order_by("board_id", "-id").distinct("board_id")
+    snapshots = {snapshot.board_id: snapshot for snapshot in newest}
+    by_snapshot: dict[int, list[Rating]] = defaultdict(list)
+    for rating in Rating.objects.filter(snapshot__in=snapshots.values()).select_related("system"):
+        by_snapshot[rating.snapshot_id].append(rating)
+    key = sort if sort in SORTS else "rank"
+    views = []
+    for board in boards:
+        snapshot = snapshots.get(board.pk)
+        rows = sorted(by_snapshot[snapshot.pk] if snapshot else [], key=SORTS[key])
+        scale = Scale.spanning(bound for row in rows for bound in (row.low, row.score, row.high))
+        views.append(BoardView(board, snapshot, rows[:limit], scale, key))
+    return views
 
 
 def boards_published(*, arena: Arena) -> list[Board]:
-    return list(arena.boards.filter(is_published=True).select_related("judge", "arena"))
+    return list(arena.boards.filter(is_published=True).select_related("judge", "arena__criterion"))
 
 
-def arena_card(*, arena: Arena, rows: int) -> ArenaCard:
-    boards = boards_published(arena=arena)
-    first = {board.voters: board for board in reversed(boards)}
-    views = [board_view(board=board, limit=rows) for _, board in sorted(first.items())]
-    return ArenaCard(arena, views, stock_progress(arena=arena))
+def arena_cards(*, arenas: list[Arena], rows: int | None = None) -> list[ArenaCard]:
+    """Each arena with its first board of people and its first automatic one."""
+    boards = Board.objects.filter(arena__in=arenas, is_published=True).select_related("judge", "arena")
+    first: dict[tuple[int, str], Board] = {}
+    for board in boards.order_by("position", "id"):
+        first.setdefault((board.arena_id, board.voters), board)
+    by_arena: dict[int, list[BoardView]] = defaultdict(list)
+    for view in _views(list(first.values()), limit=rows):
+        by_arena[view.board.arena_id].append(view)
+    for views in by_arena.values():
+        views.sort(key=lambda view: view.board.voters != Board.Voters.HUMAN)
+    return [ArenaCard(arena, by_arena[arena.pk]) for arena in arenas]
 
 
 def arenas_listed() -> list[Arena]:
@@ -103,20 +134,23 @@ class RevealedSide:
 class Reveal:
     battle: Battle
     vote: Vote
-    exclusion: str
+    exclusion: VoteExclusion | None
     sides: list[RevealedSide]
-    board: Board | None
     scale: Scale
     is_fresh: bool
+    poll_s: int
+    """Seconds until the page asks again: one at first, then ever fewer requests; 0 = no more."""
 
 
-def battle_reveal(*, battle: Battle, vote: Vote) -> Reveal:
+def battle_reveal(*, battle: Battle, vote: Vote, now: datetime) -> Reveal:
     """The names behind a voted battle, with ratings from before the vote and from a snapshot that has it."""
     board = next((b for b in boards_published(arena=battle.arena) if _asks_about(b, battle)), None)
-    snapshots = board.snapshots.order_by("-id") if board else Snapshot.objects.none()
-    after = snapshots.filter(cutoff_id__gte=vote.pk).last()
-    before = snapshots.filter(cutoff_id__lt=vote.pk).first()
-    old, new = _by_system(before), _by_system(after)
+    slots = list(battle.slots.select_related("system", "response", "job__response").order_by("position"))
+    systems = [slot.system_id for slot in slots]
+    snapshots = Snapshot.objects.filter(board=board).defer("diagnostics", "question")
+    has_vote = snapshots.filter(cutoff_id__gte=vote.pk)
+    old = _by_system(snapshots.filter(cutoff_id__lt=vote.pk).order_by("-id").first(), systems)
+    new = _by_system(has_vote.order_by("id").first(), systems)
     exclusion = vote.exclusions.first()
     sides = [
         RevealedSide(
@@ -127,13 +161,20 @@ def battle_reveal(*, battle: Battle, vote: Vote) -> Reveal:
             before=old.get(slot.system_id),
             after=new.get(slot.system_id),
         )
-        for slot in battle.slots.select_related("system", "response", "job__response").order_by("position")
+        for slot in slots
     ]
     shown = [rating for side in sides for rating in (side.before, side.after) if rating]
     scale = Scale.spanning(bound for rating in shown for bound in (rating.low, rating.score, rating.high))
     is_settled = vote.is_skip or exclusion is not None or board is None
+    age_s = (now - vote.created_at).total_seconds()
     return Reveal(
-        battle, vote, exclusion.detail if exclusion else "", sides, board, scale, is_settled or bool(after)
+        battle=battle,
+        vote=vote,
+        exclusion=exclusion,
+        sides=sides,
+        scale=scale,
+        is_fresh=is_settled or bool(new),
+        poll_s=next((pause for until, pause in POLLS if age_s < until), 0),
     )
 
 
@@ -143,5 +184,7 @@ def _asks_about(board: Board, battle: Battle) -> bool:
     return board.voters == Board.Voters.HUMAN and board.vote_source != unasked
 
 
-def _by_system(snapshot: Snapshot | None) -> dict[int, Rating]:
-    return {rating.system_id: rating for rating in snapshot.ratings.all()} if snapshot else {}
+def _by_system(snapshot: Snapshot | None, systems: list[int]) -> dict[int, Rating]:
+    if snapshot is None:
+        return {}
+    return {rating.system_id: rating for rating in snapshot.ratings.filter(system__in=systems)}

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from datetime import datetime, timedelta
-from itertools import combinations
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
-from arena.battles.draw import LEAST_COMPARED
+from arena.battles.draw import LEAST_COMPARED, least_compared
 from arena.battles.services import pairing_plan_publish
 from arena.catalog.models import Arena
 from arena.core.health import heartbeat
 from arena.core.queue import Task, enqueue
 from arena.core.version import code_version
-from arena.leaderboards.comparisons import Comparisons, Extent, comparisons, extent
-from arena.leaderboards.models import Board, Rating, Snapshot
-from arena.ranking import Ranking
+from arena.leaderboards.comparisons import Extent, comparisons, extent
+from arena.leaderboards.models import Board, Rating, Refresh, Snapshot
+from arena.ranking import Ranking, RankingError
 from arena.ranking.registry import fit_from_settings
+
+logger = structlog.get_logger(__name__)
 
 # The default question: Bradley-Terry, a tie is half a win, intervals clustered by voter for people
 # (votes of one person are alike) and by prompt for an evaluator (its scores of one prompt are one ballot).
@@ -62,6 +64,7 @@ def snapshot_build(*, board: Board, force: bool = False, released: bool = False)
 
     `force` builds a snapshot of unchanged rows too; `released` marks it as belonging to a data release.
     """
+    started = time.perf_counter()
     found = comparisons(board)
     if not found.rows:
         return None
@@ -74,26 +77,27 @@ def snapshot_build(*, board: Board, force: bool = False, released: bool = False)
         and newest.question == board_question(board)
     ):
         return None
-    started = time.perf_counter()
-    ranking = fit_from_settings(ranking_settings(board), found.ballots())
-    fit_ms = round((time.perf_counter() - started) * 1000)
+    ballots = found.ballots()
+    fit_started = time.perf_counter()
+    ranking = fit_from_settings(ranking_settings(board), ballots)
+    fit_ms = round((time.perf_counter() - fit_started) * 1000)
     snapshot = Snapshot.objects.create(
         board=board,
         question=board_question(board),
         diagnostics=ranking.as_dict()["diagnostics"],
         ballot_count=len(found.rows),
-        vote_count=found.vote_count,
-        excluded_count=found.excluded_count,
-        cutoff_id=found.cutoff_id,
+        vote_count=found.extent.vote_count,
+        excluded_count=found.extent.excluded_count,
+        cutoff_id=found.extent.cutoff_id,
+        exclusion_cutoff_id=found.extent.exclusion_cutoff_id,
         fingerprint=fingerprint,
         last_vote_at=found.last_at,
         code_version=code_version(),
         fit_ms=fit_ms,
+        build_ms=round((time.perf_counter() - started) * 1000),
         is_released=released,
     )
     Rating.objects.bulk_create(_ratings(snapshot, ranking))
-    if board.judge_id is None:
-        _publish_plan(board.arena, found)
     return snapshot
 
 
@@ -120,53 +124,70 @@ def _ratings(snapshot: Snapshot, ranking: Ranking) -> list[Rating]:
     ]
 
 
-def _publish_plan(arena: Arena, found: Comparisons) -> None:
-    """Battles go where the fewest were: the weight of a pair is 1 / (1 + its ballots)."""
-    if not arena.is_open:
-        return
-    counts: Counter[tuple[int, int]] = Counter()
-    for row in found.rows:
-        counts.update(combinations(sorted(row.systems), 2))
-    weights = [(a, b, 1 / (1 + n)) for (a, b), n in sorted(counts.items())]
-    pairing_plan_publish(arena=arena, rule=LEAST_COMPARED, weights=weights)
-
-
 def snapshot_refresh(*, board: Board) -> Snapshot | None:
     """Build a snapshot if rows came or went since the newest one."""
     newest = board.snapshots.order_by("-id").first()
     if newest and newest.question == board_question(board):
-        known = Extent(newest.cutoff_id, newest.excluded_count, newest.vote_count)
+        known = Extent(newest.cutoff_id, newest.vote_count, newest.excluded_count, newest.exclusion_cutoff_id)
         if known == extent(board):
             return None
     return snapshot_build(board=board)
 
 
 def arena_refresh(*, arena: Arena, now: datetime) -> list[Snapshot]:
-    """Bring every board of an arena up to date, at most once per debounce time.
+    """Bring every board of an arena up to date, at most once per debounce time, and then the pairing plan.
 
-    When another worker is at it, or was just now, the request is sent again for a little later: the vote
-    behind it may have missed that fit.
+    When another worker is at a board, or was just now, one request is kept for a little later: the vote
+    behind this call may have missed that fit. A board that cannot be fitted holds up no other.
     """
-    built = []
+    Refresh.objects.filter(arena=arena).update(due_at=None)
+    built, waits_s = [], []
     for board in arena.boards.select_related("arena__criterion", "judge"):
-        newest = board.snapshots.order_by("-id").values_list("created_at", flat=True).first()
-        age_s = (now - newest).total_seconds() if newest else settings.SNAPSHOT_DEBOUNCE_S
-        if age_s < settings.SNAPSHOT_DEBOUNCE_S:
-            _ask_again(arena, wait_s=settings.SNAPSHOT_DEBOUNCE_S - age_s)
+        try:
+            snapshot = _refresh_debounced(board, now=now)
+        except TooEarly as error:
+            waits_s.append(error.wait_s)
             continue
-        with transaction.atomic():
-            if not _lock(board):
-                _ask_again(arena, wait_s=settings.SNAPSHOT_DEBOUNCE_S)
-                continue
-            snapshot = snapshot_refresh(board=board)
+        except RankingError:
+            logger.exception("board_not_fitted", board=board.pk, arena=arena.slug)
+            continue
         if snapshot:
             built.append(snapshot)
+    if waits_s:
+        _ask_again(arena, now=now, wait_s=max(waits_s))
+    if arena.is_open and any(snapshot.board.judge_id is None for snapshot in built):
+        pairing_plan_publish(arena=arena, rule=LEAST_COMPARED, weights=least_compared(arena=arena))
     heartbeat("snapshots")
     return built
 
 
-def _ask_again(arena: Arena, *, wait_s: float) -> None:
-    enqueue(Task.SNAPSHOT, arena_id=arena.pk, countdown_s=max(0.2, wait_s))
+class TooEarly(Exception):
+    """The board was fitted a moment ago, or is being fitted."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+
+
+@transaction.atomic
+def _refresh_debounced(board: Board, *, now: datetime) -> Snapshot | None:
+    newest = board.snapshots.order_by("-id").values("created_at", "build_ms").first()
+    if newest:
+        # A board that takes long to build is built less often, so that one arena cannot fill the worker.
+        pause_s = max(settings.SNAPSHOT_DEBOUNCE_S, 3 * newest["build_ms"] / 1000)
+        age_s = (now - newest["created_at"]).total_seconds()
+        if age_s < pause_s:
+            raise TooEarly(pause_s - age_s)
+    if not _lock(board):
+        raise TooEarly(settings.SNAPSHOT_DEBOUNCE_S)
+    return snapshot_refresh(board=board)
+
+
+def _ask_again(arena: Arena, *, now: datetime, wait_s: float) -> None:
+    """Keep one pending request per arena; whoever finds one leaves it at that."""
+    Refresh.objects.get_or_create(arena=arena)
+    free = Refresh.objects.filter(Q(due_at__isnull=True) | Q(due_at__lt=now), arena=arena)
+    if free.update(due_at=now + timedelta(seconds=wait_s)):
+        enqueue(Task.SNAPSHOT, arena_id=arena.pk, countdown_s=max(0.2, wait_s))
 
 
 def _lock(board: Board) -> bool:
@@ -178,7 +199,7 @@ def _lock(board: Board) -> bool:
 
 def snapshots_thin(*, now: datetime) -> int:
     """After two days keep the last snapshot of each day; released ones stay for ever."""
-    old = Snapshot.objects.filter(created_at__lt=now - KEEP_ALL, is_released=False, exports__isnull=True)
+    old = Snapshot.objects.filter(created_at__lt=now - KEEP_ALL, is_released=False)
     keep: dict[tuple[int, Any], int] = {}
     for pk, board_id, created_at in old.order_by("id").values_list("pk", "board_id", "created_at"):
         keep[board_id, timezone.localdate(created_at)] = pk

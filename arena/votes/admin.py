@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from arena.generation.admin import ReadOnlyAdmin
@@ -19,13 +21,20 @@ class VoteAdmin(ReadOnlyAdmin):
     list_select_related = ["battle", "voter"]
     actions = ["exclude_votes", "include_votes"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Vote]:
+        queryset: QuerySet[Vote] = super().get_queryset(request)
+        counted = Exists(Vote.objects.counted().filter(pk=OuterRef("pk")))
+        return queryset.annotate(counted=counted)
+
     @admin.display(boolean=True, description="counted")
-    def is_counted(self, vote: Vote) -> bool:
-        return not vote.is_skip and not vote.exclusions.exists()
+    def is_counted(self, vote: Any) -> bool:
+        return bool(vote.counted)
 
     @admin.action(description="Exclude from the boards (kept, not counted)", permissions=["exclude"])
     def exclude_votes(self, request: HttpRequest, queryset: QuerySet[Vote]) -> None:
-        count = votes_exclude(votes=queryset, detail=f"Excluded by {request.user}.")
+        count = votes_exclude(
+            votes=queryset, reason=VoteExclusion.Reason.ADMIN, detail=f"Excluded by {request.user}."
+        )
         self.message_user(request, f"{count} votes are no longer counted.", messages.SUCCESS)
 
     @admin.action(description="Count again what an admin excluded", permissions=["exclude"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 
 from arena.accounts.models import Voter
@@ -15,6 +15,7 @@ from arena.battles.models import Battle
 from arena.battles.services import battle_close
 from arena.catalog.models import Prompt
 from arena.core.queue import Task, enqueue
+from arena.generation.models import Response
 from arena.generation.services import prompts_erase
 from arena.votes.models import Vote, VoteExclusion
 
@@ -43,6 +44,10 @@ class AlreadyVoted(VoteError):
 
 class InvalidBallot(VoteError):
     pass
+
+
+ALREADY_VOTED = "You have voted on this battle already; your first vote stands."
+LOCK_SPACE = 7202
 
 
 class Ballot(NamedTuple):
@@ -75,14 +80,7 @@ def ballot_of_pair(outcome: str) -> Ballot:
 
 
 @transaction.atomic
-def vote_cast(
-    *,
-    battle: Battle,
-    voter: Voter,
-    ballot: Ballot,
-    given_by: Vote.Input,
-    now: datetime,
-) -> Vote:
+def vote_cast(*, battle: Battle, voter: Voter, ballot: Ballot, given_by: Vote.Input, now: datetime) -> Vote:
     """Store a vote and end its battle.
 
     Raises:
@@ -91,72 +89,91 @@ def vote_cast(
     battle = (
         Battle.objects.select_for_update(of=("self",)).select_related("arena", "prompt").get(pk=battle.pk)
     )
-    if battle.voter_id != voter.pk:
-        raise NotYourBattle("This battle was opened in another browser, so it cannot be voted on here.")
-    if battle.closed_reason == Battle.CloseReason.VOTED:
-        raise AlreadyVoted("You have voted on this battle already; your first vote stands.")
-    if battle.closed_at is not None:
-        raise BattleClosed("This battle is closed, so no vote was stored.")
-    slots = list(battle.slots.select_related("response", "job__response").order_by("position"))
-    responses = [slot.ready_response for slot in slots]
-    texts = [response.text for response in responses if response is not None]
-    if len(texts) < len(slots):
-        raise BattleNotReady("Both answers must be finished before you can vote.")
-    if len(ballot.ranks) != len(slots):
-        raise InvalidBallot(f"This battle has {len(slots)} answers, the ballot has {len(ballot.ranks)}.")
+    responses = _votable_responses(battle, voter)
+    if len(ballot.ranks) != len(responses):
+        raise InvalidBallot(f"This battle has {len(responses)} answers, the ballot has {len(ballot.ranks)}.")
+    leak = None if ballot.is_skip else _identity_leak(battle, responses)
     shown_at = battle.created_at
     if battle.source == Battle.Source.LIVE:
-        shown_at = max(response.created_at for response in responses if response is not None)
-    vote = Vote(
-        battle=battle,
-        voter=voter,
-        criterion_id=battle.arena.criterion_id,
-        ranks=list(ballot.ranks),
-        all_bad=ballot.all_bad,
-        is_skip=ballot.is_skip,
-        input=given_by,
-        latency_ms=min(max(0, round((now - shown_at).total_seconds() * 1000)), 2**31 - 1),
-        created_at=now,
-    )
+        shown_at = max(response.created_at for response in responses)
+    _commit_in_order(battle.arena_id)
     try:
         with transaction.atomic():
-            vote.save(force_insert=True)
+            vote = Vote.objects.create(
+                battle=battle,
+                voter=voter,
+                criterion_id=battle.arena.criterion_id,
+                ranks=list(ballot.ranks),
+                all_bad=ballot.all_bad,
+                is_skip=ballot.is_skip,
+                input=given_by,
+                latency_ms=min(max(0, round((now - shown_at).total_seconds() * 1000)), 2**31 - 1),
+                created_at=now,
+            )
     except IntegrityError as error:
-        raise AlreadyVoted("You have voted on this battle already; your first vote stands.") from error
+        if "vote_one_per_voter_battle_criterion" not in str(error):
+            raise
+        raise AlreadyVoted(ALREADY_VOTED) from error
     battle_close(battle=battle, reason=Battle.CloseReason.VOTED, now=now)
-    if not ballot.is_skip:
-        _mark_identity_leak(vote, battle=battle, texts=texts)
+    if leak:
+        # The battle was not blind: the vote is kept, and not counted.
+        VoteExclusion.objects.create(
+            vote=vote, reason=VoteExclusion.Reason.IDENTITY_LEAK, detail=f"An answer says “{leak}”."[:300]
+        )
     enqueue(Task.SNAPSHOT, arena_id=battle.arena_id)
     return vote
 
 
-def _mark_identity_leak(vote: Vote, *, battle: Battle, texts: list[str]) -> None:
-    """A battle whose answers name their maker was not blind: the vote is kept, and not counted."""
+def _votable_responses(battle: Battle, voter: Voter) -> list[Response]:
+    """What the voter was shown, in display order, if this battle takes this voter's vote now."""
+    if battle.voter_id != voter.pk:
+        raise NotYourBattle("This battle was opened in another browser, so it cannot be voted on here.")
+    if battle.closed_reason == Battle.CloseReason.VOTED:
+        raise AlreadyVoted(ALREADY_VOTED)
+    if battle.closed_at is not None:
+        raise BattleClosed("This battle is closed, so no vote was stored.")
+    slots = battle.slots.select_related("response", "job__response").order_by("position")
+    responses = [slot.ready_response for slot in slots]
+    ready = [response for response in responses if response is not None]
+    if len(ready) < len(responses):
+        raise BattleNotReady("Both answers must be finished before you can vote.")
+    return ready
+
+
+def _identity_leak(battle: Battle, responses: Sequence[Response]) -> str | None:
+    """The name by which an answer gives its system or maker away."""
     names = battle.arena.systems.values_list("name", "organisation")
     words = identity_words([name for name, _ in names], [maker for _, maker in names if maker])
-    for text in texts:
-        leak = find_leak(text, words, prompt=battle.prompt.text)
-        if leak:
-            VoteExclusion.objects.create(
-                vote=vote, reason=VoteExclusion.Reason.IDENTITY_LEAK, detail=f"An answer says “{leak}”."[:300]
-            )
-            return
+    leaks = (find_leak(response.text, words, prompt=battle.prompt.text) for response in responses)
+    return next((leak for leak in leaks if leak), None)
 
 
-def votes_exclude(*, votes: QuerySet[Vote], detail: str) -> int:
-    """Leave votes out of later fits; the rows stay."""
-    rows = [
-        VoteExclusion(vote=vote, reason=VoteExclusion.Reason.ADMIN, detail=detail)
-        for vote in votes.exclude(exclusions__reason=VoteExclusion.Reason.ADMIN)
-    ]
-    VoteExclusion.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
+def _commit_in_order(arena_id: int) -> None:
+    """Until the commit, no other vote of the arena gets an id: a snapshot's cut-off then misses none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, arena_id])
+
+
+def votes_exclude(*, votes: QuerySet[Vote], reason: VoteExclusion.Reason, detail: str = "") -> int:
+    """Leave votes out of later fits; the rows stay. Returns how many were not excluded for it before."""
+    ids = list(votes.exclude(exclusions__reason=reason).values_list("pk", flat=True))
+    rows = [VoteExclusion(vote_id=pk, reason=reason, detail=detail) for pk in ids]
+    VoteExclusion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=5000)
+    _boards_changed(Vote.objects.filter(pk__in=ids))
+    return len(ids)
 
 
 def votes_include(*, votes: QuerySet[Vote]) -> int:
     """Take back an admin's exclusion; a vote that was excluded for another reason stays out."""
-    admin = VoteExclusion.objects.filter(vote__in=votes.values("pk"), reason=VoteExclusion.Reason.ADMIN)
-    return admin.delete()[0]
+    ids = list(votes.values_list("pk", flat=True))
+    deleted, _ = VoteExclusion.objects.filter(vote__in=ids, reason=VoteExclusion.Reason.ADMIN).delete()
+    _boards_changed(Vote.objects.filter(pk__in=ids))
+    return deleted
+
+
+def _boards_changed(votes: QuerySet[Vote]) -> None:
+    for arena_id in votes.values_list("battle__arena", flat=True).distinct().order_by():
+        enqueue(Task.SNAPSHOT, arena_id=arena_id)
 
 
 @transaction.atomic
@@ -165,13 +182,7 @@ def voter_forget(*, voter: Voter) -> int:
 
     The bare votes stay and are no longer counted. Returns how many there are.
     """
-    votes = list(Vote.objects.filter(voter=voter).select_related("battle"))
-    VoteExclusion.objects.bulk_create(
-        [VoteExclusion(vote=vote, reason=VoteExclusion.Reason.VOTER_DELETED) for vote in votes],
-        ignore_conflicts=True,
-    )
+    count = votes_exclude(votes=Vote.objects.filter(voter=voter), reason=VoteExclusion.Reason.VOTER_DELETED)
     prompts_erase(prompts=Prompt.objects.filter(author=voter, prompt_set__isnull=True))
     voter.delete()
-    for arena_id in {vote.battle.arena_id for vote in votes}:
-        enqueue(Task.SNAPSHOT, arena_id=arena_id)
-    return len(votes)
+    return count

@@ -53,7 +53,12 @@ def vote(request: HttpRequest, battle_id: UUID) -> HttpResponse:
             now=timezone.now(),
         )
     except VoteError as error:
-        context = {"battle": battle, "error": error, "already": isinstance(error, AlreadyVoted)}
+        context = {
+            "battle": battle,
+            "error": error,
+            "already": isinstance(error, AlreadyVoted),
+            "stranger": isinstance(error, NotYourBattle),
+        }
         return render(request, "votes/refused.html", context, status=STATUS[type(error)])
     return redirect("leaderboards:result", battle.pk)
 
@@ -66,9 +71,7 @@ def forget(request: HttpRequest) -> HttpResponse:
         messages.info(request, "This browser has no voter number, so there is nothing to erase.")
         return redirect("privacy")
     count = voter_forget(voter=voter)
-    messages.success(
-        request, f"Erased. Votes that are no longer linked to you, nor counted: {count}."
-    )
+    messages.success(request, f"Erased. Votes that are no longer linked to you, nor counted: {count}.")
     response = redirect("privacy")
     response.delete_cookie(settings.VOTER_COOKIE)
     return response

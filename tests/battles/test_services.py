@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from arena.battles.draw import NothingToCompare
+from arena.battles.draw import NothingToCompare, least_compared
 from arena.battles.models import Battle, PairingPlan
-from arena.battles.selectors import Side, battle_state, jobs_of_stuck_battles, released_chars
+from arena.battles.selectors import (
+    Side,
+    battle_state,
+    jobs_of_stuck_battles,
+    releasable_chars,
+    released_chars,
+)
 from arena.battles.services import (
     ArenaClosed,
     PromptRefused,
@@ -57,14 +63,14 @@ def test_an_unfinished_battle_is_given_again(arena):
     assert factories.battle(arena, voter, seed=1) == factories.battle(arena, voter, seed=2)
 
 
-def test_a_voter_never_meets_the_same_pair_on_the_same_prompt_again():
-    arena, voter = factories.arena(systems=3, prompts=2, answered=True), factories.voter()
-    seen = set()
-    for seed in range(6):
+def test_an_answer_whose_name_a_voter_was_told_is_never_shown_to_that_voter_again():
+    arena, voter = factories.arena(systems=5, prompts=2, answered=True), factories.voter()
+    shown = []
+    for seed in range(4):
         battle = factories.battle(arena, voter, seed)
-        seen.add((battle.prompt_id, frozenset(battle.slots.values_list("system_id", flat=True))))
+        shown += battle.slots.values_list("response_id", flat=True)
         Battle.objects.filter(pk=battle.pk).update(closed_at=timezone.now(), closed_reason="voted")
-    assert len(seen) == 6
+    assert len(set(shown)) == 8
     with pytest.raises(NothingToCompare):
         factories.battle(arena, voter, 7)
 
@@ -257,3 +263,43 @@ def test_released_text_is_never_taken_back():
     assert (
         released_chars(sides=[side(500, done=True), side(0, done=False)], released=240, step_chars=80) == 240
     )
+
+
+def test_what_a_browser_claims_to_have_seen_does_not_release_more():
+    sides = [side(1000, done=False), side(170, done=False)]
+    assert releasable_chars(sides=sides, step_chars=80) == 160
+
+
+def test_two_that_notice_the_same_failure_redraw_once(arena):
+    """The worker and the sweep: the second finds that the slot has another job by now."""
+    battle = ask(arena, factories.voter())
+    slot = battle.slots.first()
+    failed = fail_for_good(slot.job)
+    battle_replace_failed(job=failed, now=timezone.now(), rng=rng())
+    battle_replace_failed(job=failed, now=timezone.now(), rng=rng(2))
+    battle.refresh_from_db()
+    assert battle.redraws == 1
+    assert Job.objects.filter(status=Job.Status.QUEUED).count() == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["東京\u3000大阪", "می\u200cخواهم", "👨\u200d👩\u200d👧", "a\u00a0b", "नमस्\u200dते"]
+)
+def test_joiners_and_wide_spaces_stay_in_a_prompt(text):
+    assert prompt_clean(text) == text
+
+
+def test_characters_that_turn_text_around_leave_a_prompt():
+    assert prompt_clean("a\u202eb\u2066c") == "abc"
+
+
+def test_what_was_shown_makes_a_pair_rarer_even_if_nothing_counted(arena):
+    a, b, _ = arena.systems.order_by("pk").values_list("pk", flat=True)
+    for seed in range(12):
+        battle = factories.battle(arena, factories.voter(), seed)
+        Battle.objects.filter(pk=battle.pk).update(closed_at=timezone.now(), closed_reason="voted")
+    weights = {(first, second): weight for first, second, weight in least_compared(arena=arena)}
+    shown = sum(
+        set(battle.slots.values_list("system_id", flat=True)) == {a, b} for battle in Battle.objects.all()
+    )
+    assert weights.get((a, b), 1.0) == 1 / (1 + shown)

@@ -23,7 +23,15 @@ COLLECT = """() => {
     (element) => element.checkVisibility({visibilityProperty: true}));
   return window.stops.map((element) => element.outerHTML.slice(0, 160));
 }"""
-# Tab goes on from where the focus or the selection was last, so both are put before everything else.
+# What sticks out, but for what a box of its own keeps from doing so.
+TOO_WIDE = """(width) => {
+  const isKept = (element) => getComputedStyle(element).position !== "absolute" && element.parentElement &&
+    (getComputedStyle(element.parentElement).overflowX !== "visible" || isKept(element.parentElement));
+  return [...document.querySelectorAll("body *")].filter((element) =>
+    element.getBoundingClientRect().right > width && !isKept(element)).map(
+    (element) => element.outerHTML.slice(0, 120));
+}"""
+# Tab goes on from where the focus was last, so it is put before everything else.
 START = """() => {
   document.activeElement.blur();
   document.body.tabIndex = -1;
@@ -55,9 +63,15 @@ def axe(page: Page) -> None:
 
 
 def no_sideways_scrolling(page: Page) -> None:
-    """The page itself never scrolls sideways; wide tables and code do so in a box of their own."""
-    widths = page.evaluate("() => [document.scrollingElement.scrollWidth, innerWidth]")
-    assert widths[0] <= widths[1], f"{page.url} is {widths[0]} px wide in a window of {widths[1]} px"
+    """The page itself never scrolls sideways; wide tables and code do so in a box of their own.
+
+    Not compared with `innerWidth`: a phone zooms out until a page that is too wide fits.
+    """
+    assert page.viewport_size
+    window = page.viewport_size["width"]
+    width = page.evaluate("() => document.scrollingElement.scrollWidth")
+    culprits = page.evaluate(TOO_WIDE, window)
+    assert width <= window, f"{page.url} is {width} px wide in a window of {window} px: {culprits}"
 
 
 def reachable_by_keyboard(page: Page) -> None:

@@ -82,7 +82,7 @@ def visit(browser: Browser, live_server: LiveServer, transactional_db: None, wat
     for context in contexts:
         context.close()
     left = requests_left(WAIT_S)
-    assert not watch.problems, "\n".join(watch.problems)
+    assert not watch.problems, "\n".join(dict.fromkeys(watch.problems))
     assert not left, f"{left} requests are still being answered although nobody listens any more"
 
 

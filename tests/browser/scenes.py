@@ -13,7 +13,7 @@ from arena.generation.models import Response
 from arena.judging.models import Score
 from arena.leaderboards.models import Board
 from arena.leaderboards.services import snapshot_refresh
-from arena.votes.models import Vote
+from arena.votes.models import Vote, VoteExclusion
 from arena.votes.services import ballot_of_pair, vote_cast, votes_exclude
 from tests import factories
 
@@ -95,7 +95,11 @@ def full() -> tuple[Board, Board]:
     people = factories.board(arena, slug="people", name="People", position=1)
     for seed in range(40):
         cast(arena, ("a", "b", "tie", "a", "both_bad")[seed % 5], seed=seed)
-    votes_exclude(votes=Vote.objects.filter(pk=Vote.objects.latest("pk").pk), detail="a test")
+    votes_exclude(
+        votes=Vote.objects.filter(pk=Vote.objects.latest("pk").pk),
+        reason=VoteExclusion.Reason.ADMIN,
+        detail="a test",
+    )
     System.objects.filter(name="Birch").update(
         status=System.Status.RETIRED, retired_on="2025-01-31", retired_reason="its weights were withdrawn"
     )

@@ -107,6 +107,37 @@ def test_a_board_is_sorted_in_place_by_its_headers(page: Page) -> None:
     assert systems(page) == by_rank
 
 
+def test_going_back_undoes_a_sort_that_was_made_in_place(page: Page) -> None:
+    page.goto("/leaderboards/everyday/people/")
+    by_rank = systems(page)
+    page.get_by_role("link", name="System").click()
+    expect(page).to_have_url(re.compile(r"/people/\?sort=system$"))
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/people/$"))
+    expect(page.locator("th[aria-sort]")).to_have_text("Rank")
+    assert systems(page) == by_rank
+    assert page.locator("h1").count() == 1
+
+
+def test_a_sort_by_keyboard_keeps_the_focus_on_its_header(page: Page) -> None:
+    page.goto("/leaderboards/everyday/people/")
+    page.get_by_role("link", name="System").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("th[aria-sort]")).to_have_text("System")
+    expect(page.get_by_role("link", name="System")).to_be_focused()
+
+
+def test_the_focus_stays_where_it_is_when_an_arena_page_refreshes_itself(page: Page) -> None:
+    page.goto("/leaderboards/everyday/")
+    title = page.get_by_role("heading", name="People").get_by_role("link")
+    title.focus()
+    board = scenes.Board.objects.get(slug="people", arena__slug="everyday")
+    scenes.cast(board.arena, "a", seed=77)
+    scenes.snapshot_refresh(board=board)
+    expect(page.locator("[aria-labelledby=board-people] .facts")).to_contain_text("40 votes by people")
+    expect(title).to_be_focused()
+
+
 def test_a_board_is_sorted_by_plain_links_too(visit: Visit) -> None:
     page = visit(javascript=False)
     page.goto("/leaderboards/everyday/people/")

@@ -1,8 +1,10 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from arena.catalog.models import Arena, PromptSet, System
 from arena.generation.models import Job, Response
@@ -86,7 +88,8 @@ def test_a_mistake_in_the_form_is_explained(admin, changes, message):
 def test_a_system_with_answers_cannot_be_deleted(admin):
     arena = factories.arena(systems=1, prompts=1, answered=True)
     url = reverse("admin:catalog_system_delete", args=[arena.systems.get().pk])
-    assert admin.post(url, {"post": "yes"}).status_code == 403
+    page = admin.post(url, {"post": "yes"}).content.decode()
+    assert "Cannot delete system" in page
     assert System.objects.exists()
 
 
@@ -121,6 +124,11 @@ def test_prompts_are_uploaded_in_three_forms(admin, name, content):
         ("p.jsonl", b'{"id": "1", "text": "a"}\n{"id": "1", "text": "b"}\n', "used twice"),
         ("p.txt", b"x" * 30_000, "30,000 characters"),
         ("p.txt", b"a\x00b", "zero bytes"),
+        ("p.jsonl", b'{"text": "a\\u0000b"}\n', "no text has"),
+        ("p.jsonl", b'{"text": "a\\ud800b"}\n', "no text has"),
+        ("p.jsonl", b'{"text": ["a"]}\n', "must be a text"),
+        ("p.jsonl", b"[" * 100_000, "Line 1: this is not JSON"),
+        ("p.csv", b"text\n" + b"x" * 140_000 + b"\n", "not CSV"),
     ],
 )
 def test_a_broken_prompt_file_is_refused_with_its_line(admin, name, content, message):
@@ -212,3 +220,38 @@ def test_failed_jobs_are_queued_again_from_the_list(admin):
     job.refresh_from_db()
     assert job.status == Job.Status.QUEUED
     assert not Response.objects.exists()
+
+
+def test_a_system_with_answers_keeps_its_settings_but_not_its_name(admin):
+    register(admin)
+    System.objects.update(answered_at=timezone.now())
+    url = reverse("admin:catalog_system_change", args=[System.objects.get().pk])
+    response = admin.post(url, system_form(temperature="1.5"))
+    assert b"would be another system" in response.content.replace(b"&#x27;", b"'")
+    assert admin.post(url, system_form(name="Renamed")).status_code == 302
+    assert System.objects.get().name == "Renamed"
+
+
+@pytest.fixture
+def looker(client, django_user_model):
+    """May look at systems, and nothing more."""
+    user = django_user_model.objects.create_user("looker", password="x", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_system"))
+    client.force_login(user)
+    return client
+
+
+def test_staff_without_the_right_cannot_take_a_system_out(looker):
+    system = factories.system()
+    data = {"action": "make_private", "_selected_action": [system.pk]}
+    looker.post(reverse("admin:catalog_system_changelist"), data)
+    system.refresh_from_db()
+    assert system.status == System.Status.VISIBLE
+
+
+def test_staff_without_the_right_cannot_read_a_test(looker):
+    system, prompt = factories.system(), factories.prompt("A secret question?")
+    job = Job.objects.create(system=system, prompt=prompt, purpose="test", seed=1)
+    response = looker.get(reverse("generation:test_job", args=[job.pk]))
+    assert response.status_code == 403
+    assert b"secret question" not in response.content

@@ -20,6 +20,7 @@ from arena.generation.services import (
     jobs_requeue,
     jobs_resend,
     stock_ensure,
+    stock_retry,
     streams_sweep,
 )
 from tests import factories
@@ -225,3 +226,20 @@ def test_streamed_text_is_overwritten_and_swept_after_the_end():
     assert streams_sweep(now=NOW + timedelta(hours=1)) == 0
     job_finish(job=found, result=FinishedText("ab"), now=NOW)
     assert streams_sweep(now=NOW + timedelta(hours=1)) == 1
+
+
+@pytest.mark.django_db
+def test_an_outage_does_not_empty_the_stock(settings):
+    job()
+    Job.objects.update(attempts=settings.JOB_MAX_ATTEMPTS - 1)
+    assert fail(claim()).status == Job.Status.FAILED
+    assert stock_retry(now=NOW) == 0
+    assert stock_retry(now=NOW + timedelta(seconds=settings.STOCK_RETRY_S + 1)) == 1
+    assert claim(now=NOW + timedelta(hours=1)).attempts == 1
+
+
+@pytest.mark.django_db
+def test_stock_that_can_never_be_made_is_not_tried_again(settings):
+    job()
+    fail(claim(), retry=False)
+    assert stock_retry(now=NOW + timedelta(days=1)) == 0

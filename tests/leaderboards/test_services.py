@@ -2,15 +2,23 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from numpy.random import default_rng
 
-from arena.battles.models import PairingPlan
+from arena.battles.models import Battle, PairingPlan
+from arena.battles.services import battle_ask, battle_close
 from arena.core.queue import Task
 from arena.judging.models import Score
 from arena.leaderboards.comparisons import comparisons, ranks_of
-from arena.leaderboards.models import Snapshot
-from arena.leaderboards.services import arena_refresh, snapshot_build, snapshot_refresh, snapshots_thin
-from arena.votes.models import Vote
-from arena.votes.services import ballot_of_pair, vote_cast, votes_exclude
+from arena.leaderboards.models import Refresh, Snapshot
+from arena.leaderboards.services import (
+    _ask_again,
+    arena_refresh,
+    snapshot_build,
+    snapshot_refresh,
+    snapshots_thin,
+)
+from arena.votes.models import Vote, VoteExclusion
+from arena.votes.services import ballot_of_pair, vote_cast, votes_exclude, votes_include
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +46,10 @@ def vote(arena, outcome="a", seed=1, voter=None):
     )
 
 
+def exclude(vote):
+    votes_exclude(votes=Vote.objects.filter(pk=vote.pk), reason=VoteExclusion.Reason.ADMIN, detail="x")
+
+
 def test_a_board_without_votes_has_no_snapshot(board):
     assert snapshot_build(board=board) is None
 
@@ -57,7 +69,7 @@ def test_skips_and_excluded_votes_are_not_fitted(arena, board):
     vote(arena, "a", 1)
     vote(arena, "skip", 2)
     excluded = vote(arena, "b", 3)
-    votes_exclude(votes=Vote.objects.filter(pk=excluded.pk), detail="x")
+    exclude(excluded)
     snapshot = snapshot_build(board=board)
     assert (snapshot.vote_count, snapshot.excluded_count) == (1, 1)
 
@@ -82,7 +94,7 @@ def test_a_change_makes_a_snapshot(arena, board, change):
     if change == "vote":
         vote(arena, seed=3)
     elif change == "exclusion":
-        votes_exclude(votes=Vote.objects.filter(pk=Vote.objects.first().pk), detail="x")
+        exclude(Vote.objects.first())
     else:
         board.ranking = {"cluster": "prompt"}
         board.save()
@@ -91,7 +103,7 @@ def test_a_change_makes_a_snapshot(arena, board, change):
 
 def test_the_plan_sends_battles_where_few_were(arena, board):
     vote(arena)
-    snapshot_build(board=board)
+    arena_refresh(arena=arena, now=timezone.now())
     ((_, _, weight),) = PairingPlan.objects.get().weights
     assert weight == 0.5
 
@@ -119,7 +131,7 @@ def test_the_scores_of_one_prompt_are_one_ballot(arena):
         Score.objects.create(judge=judge, response=response, value=value)
     found = comparisons(board)
     assert [row.ranks for row in found.rows] == [[2, 1, 2]]
-    assert found.vote_count == 3
+    assert found.extent.vote_count == 3
     snapshot = snapshot_build(board=board)
     assert snapshot.ballot_count == 1
 
@@ -140,8 +152,8 @@ def test_people_and_evaluators_never_mix(arena, board):
     vote(arena)
     for response in arena.prompt_sets.first().prompts.first().responses.all():
         Score.objects.create(judge=judge, response=response, value=response.pk)
-    assert comparisons(board).vote_count == 1
-    assert comparisons(automatic).vote_count == 3
+    assert comparisons(board).extent.vote_count == 1
+    assert comparisons(automatic).extent.vote_count == 3
 
 
 def test_ranks_of_scores_are_dense_and_ties_are_equal():
@@ -167,3 +179,58 @@ def test_a_forgotten_voter_does_not_join_others(arena, board):
     Vote.objects.update(voter=None)
     board.ranking = {"min_clusters": 4}
     assert snapshot_build(board=board).diagnostics["clusters"] == 4
+
+
+def test_excluding_one_vote_and_bringing_another_back_is_noticed(arena, board):
+    first, second = vote(arena, "a", 1), vote(arena, "b", 2)
+    exclude(first)
+    assert snapshot_refresh(board=board)
+    votes_include(votes=Vote.objects.filter(pk=first.pk))
+    exclude(second)
+    assert snapshot_refresh(board=board)
+    assert snapshot_refresh(board=board) is None
+
+
+def test_an_uncounted_newest_vote_does_not_make_the_board_read_everything_again(arena, board):
+    vote(arena, "a", 1)
+    snapshot_refresh(board=board)
+    exclude(vote(arena, "b", 2))
+    assert snapshot_refresh(board=board).excluded_count == 1
+    assert snapshot_refresh(board=board) is None
+
+
+def test_many_requests_within_the_debounce_time_leave_one_pending(
+    arena, board, sent, django_capture_on_commit_callbacks
+):
+    factories.board(arena)
+    vote(arena, seed=1)
+    now = timezone.now()
+    arena_refresh(arena=arena, now=now)
+    vote(arena, seed=2)
+    sent.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(3):
+            Refresh.objects.filter(due_at__isnull=True)
+            _ask_again(arena, now=timezone.now(), wait_s=2)
+    assert len(sent) == 1
+
+
+def test_a_board_that_cannot_be_fitted_holds_up_no_other(arena):
+    factories.board(arena, ranking={"model": "nonsense"}, position=1)
+    good = factories.board(arena, position=2)
+    vote(arena)
+    assert [snapshot.board for snapshot in arena_refresh(arena=arena, now=timezone.now())] == [good]
+
+
+def test_a_live_battle_does_not_move_the_automatic_board_while_it_is_blind(arena):
+    judge = factories.scorer()
+    board = factories.board(arena, voters="judge", judge=judge)
+    battle = battle_ask(
+        arena=arena, voter=factories.voter(), text="Why?", now=timezone.now(), rng=default_rng(1)
+    )
+    for slot in battle.slots.all():
+        answer = factories.response(system=slot.system, prompt=battle.prompt, is_stock=False)
+        Score.objects.create(judge=judge, response=answer, value=slot.position)
+    assert comparisons(board).rows == []
+    battle_close(battle=battle, reason=Battle.CloseReason.VOTED, now=timezone.now())
+    assert len(comparisons(board).rows) == 1

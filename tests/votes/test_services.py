@@ -9,7 +9,9 @@ from numpy.random import default_rng
 from arena.battles.models import Battle
 from arena.battles.services import battle_ask, battle_close
 from arena.catalog.models import Prompt
+from arena.core.queue import Task
 from arena.generation.models import Response
+from arena.generation.services import FinishedText, job_claim, job_finish
 from arena.votes.models import Vote, VoteExclusion
 from arena.votes.services import (
     AlreadyVoted,
@@ -150,7 +152,7 @@ def test_a_plain_answer_is_no_leak(battle, voter):
 
 def test_admins_exclude_and_bring_back_without_losing_the_vote(battle, voter):
     vote = cast(battle, voter)
-    assert votes_exclude(votes=Vote.objects.all(), detail="Test.") == 1
+    assert votes_exclude(votes=Vote.objects.all(), reason=VoteExclusion.Reason.ADMIN, detail="Test.") == 1
     assert not Vote.objects.counted().exists()
     assert votes_include(votes=Vote.objects.filter(pk=vote.pk)) == 1
     assert Vote.objects.counted().count() == 1
@@ -195,3 +197,17 @@ def test_a_forgotten_voter_leaves_bare_votes_that_are_not_counted(arena, voter):
     assert not Prompt.objects.filter(text__contains="secret").exists()
     assert not Response.objects.filter(text__contains="secret").exists()
     assert Prompt.objects.filter(pk=other.prompt_id, text__startswith="Question").exists()
+
+
+def test_a_vote_asks_for_a_snapshot(battle, voter, sent, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        cast(battle, voter)
+    assert (Task.SNAPSHOT, {"arena_id": battle.arena_id}) in [(message.task, message.ids) for message in sent]
+
+
+def test_forgetting_stops_a_running_answer_from_being_stored(arena, voter):
+    battle_ask(arena=arena, voter=voter, text="My secret?", now=timezone.now(), rng=default_rng(1))
+    job = job_claim(worker="w", now=timezone.now())
+    voter_forget(voter=voter)
+    assert job_finish(job=job, result=FinishedText("Your secret."), now=timezone.now()) is None
+    assert not Response.objects.filter(text__contains="secret").exists()

@@ -172,3 +172,37 @@ def test_a_failed_live_battle_apologises_without_names(client, arena):
     Job.objects.update(status=Job.Status.FAILED, error="Zebulon-9B does not answer.")
     sent = assert_blind(client.get(reverse("battles:battle", args=[battle.pk])))
     assert "could not be held" in sent
+
+
+@pytest.mark.parametrize("header", ["99999", "²", "9" * 5000, "-1", "abc", ""])
+def test_a_forged_last_event_id_shows_no_more_and_breaks_nothing(client, arena, monkeypatch, header):
+    monkeypatch.setattr(views.time, "sleep", lambda _s: None)
+    monkeypatch.setattr(views, "STREAM_MAX_S", 0.3)
+    battle = live_battle(client, arena)
+    jobs = [job_claim(worker="w", now=timezone.now()) for _ in range(2)]
+    job_stream(job=jobs[0], text="f" * 900, now=timezone.now())
+    job_stream(job=jobs[1], text="s" * 170, now=timezone.now())
+    url = reverse("battles:stream", args=[battle.pk])
+    body = b"".join(client.get(url, headers={"Last-Event-ID": header}).streaming_content).decode()
+    assert max(body.count("f"), body.count("s")) < 600
+    assert "f" * 161 not in body
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_voter_holds_two_streams_at_most(client, arena):
+    battle = live_battle(client, arena)
+    url = reverse("battles:stream", args=[battle.pk])
+    held = [client.get(url) for _ in range(2)]
+    assert [response.status_code for response in held] == [200, 200]
+    assert client.get(url).status_code == 204
+    for response in held:
+        response.close()
+    again = client.get(url)
+    assert again.status_code == 200
+    again.close()
+
+
+def test_a_skip_names_nobody(client, arena):
+    battle = opened(client, arena)
+    response = client.post(reverse("votes:vote", args=[battle.pk]), {"outcome": "skip"}, follow=True)
+    assert_blind(response)

@@ -6,7 +6,9 @@ from django.test import Client
 from django.urls import reverse
 
 from arena.accounts.models import Voter
+from arena.battles import views
 from arena.battles.models import Battle
+from arena.core.throttle import Throttle
 from arena.votes.models import Vote
 from tests import factories
 
@@ -204,3 +206,10 @@ def test_forget_me_erases_the_number_and_the_cookie(client, arena):
     assert not Voter.objects.exists()
     assert client.cookies[settings.VOTER_COOKIE].value == ""
     assert b"nothing to erase" in client.post(reverse("votes:forget"), follow=True).content
+
+
+def test_a_flood_from_one_network_is_slowed_down(arena, monkeypatch):
+    monkeypatch.setattr(views, "opens", Throttle(per_minute=3))
+    statuses = [Client().post(reverse("battles:open", args=[arena.slug])).status_code for _ in range(5)]
+    assert statuses == [302, 302, 302, 429, 429]
+    assert Voter.objects.count() == 3

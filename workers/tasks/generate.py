@@ -14,14 +14,14 @@ import numpy as np
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from arena.battles.services import battle_replace_failed
 from arena.catalog.models import Provider, System
 from arena.core.health import heartbeat
 from arena.core.queue import Task, enqueue
-from arena.generation.models import Job
+from arena.generation.models import Job, Response
 from arena.generation.services import (
     FinishedText,
     job_claim,
@@ -62,16 +62,15 @@ def job_run(job: Job) -> None:
     try:
         with beating(job):
             result = answer(job)
-    except (BackendError, SoftTimeLimitExceeded) as error:
-        is_retryable = getattr(error, "is_retryable", False) and job.purpose != Job.Purpose.TEST
-        message = str(error) or "The system took too long to answer."
-        fail(job, error, message=message, is_retryable=is_retryable)
+        response = store(job, result)
+    except (BackendError, SoftTimeLimitExceeded, DatabaseError) as error:
+        message, is_retryable = explain(error)
         log.warning("job_failed", error=message, kind=type(error).__name__)
+        fail(job, error, message=message, is_retryable=is_retryable and job.purpose != Job.Purpose.TEST)
         return
     except Exception as error:  # the edge of the process: record it, then let Celery see it
         fail(job, error, message=f"Unexpected {type(error).__name__}: {error}", is_retryable=False)
         raise
-    response = job_finish(job=job, result=result, now=timezone.now())
     if response is None:
         log.warning("job_lease_lost")
         return
@@ -80,18 +79,41 @@ def job_run(job: Job) -> None:
         enqueue(Task.SCORE)
 
 
+def store(job: Job, result: FinishedText) -> Response | None:
+    """Store the answer; a connection that was cut meanwhile is replaced once, which the lease makes safe."""
+    try:
+        return job_finish(job=job, result=result, now=timezone.now())
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return job_finish(job=job, result=result, now=timezone.now())
+
+
+def explain(error: Exception) -> tuple[str, bool]:
+    """The failure in plain words, and whether it may pass by itself."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "The system took too long to answer.", True
+    if isinstance(error, OperationalError | InterfaceError):
+        return "The database could not be reached while the answer was made.", True
+    if isinstance(error, DatabaseError):
+        return f"The answer could not be stored: {error}", False
+    return str(error), bool(getattr(error, "is_retryable", False))
+
+
 def fail(job: Job, error: BaseException, *, message: str, is_retryable: bool) -> None:
+    if isinstance(error, DatabaseError):
+        connection.close()
     now = timezone.now()
-    job_fail(
-        job=job,
-        error=message,
-        error_kind=type(error).__name__,
-        traceback="".join(traceback.format_exception(error)),
-        is_retryable=is_retryable,
-        now=now,
-    )
-    if job.status == Job.Status.FAILED:
-        battle_replace_failed(job=job, now=now, rng=np.random.default_rng())
+    with transaction.atomic():
+        job_fail(
+            job=job,
+            error=message,
+            error_kind=type(error).__name__,
+            traceback="".join(traceback.format_exception(error)),
+            is_retryable=is_retryable,
+            now=now,
+        )
+        if job.status == Job.Status.FAILED:
+            battle_replace_failed(job=job, now=now, rng=np.random.default_rng())
 
 
 def answer(job: Job) -> FinishedText:
@@ -148,10 +170,13 @@ def beating(job: Job) -> Iterator[None]:
     def beat() -> None:
         try:
             while not stop.wait(settings.JOB_HEARTBEAT_S):
-                now = timezone.now()
-                heartbeat("worker:generate")
-                if not job_heartbeat(job=job, now=now):
-                    return
+                try:
+                    heartbeat("worker:generate")
+                    if not job_heartbeat(job=job, now=timezone.now()):
+                        return
+                except DatabaseError:
+                    # The database restarts, say; the next beat opens a new connection.
+                    connection.close()
         finally:
             connection.close()
 

@@ -11,7 +11,7 @@ from arena.catalog.models import Arena
 from arena.core.health import heartbeat
 from arena.core.queue import Task, enqueue
 from arena.exports.selectors import exports_waiting
-from arena.generation.services import jobs_recover, jobs_resend, stock_ensure, streams_sweep
+from arena.generation.services import jobs_recover, jobs_resend, stock_ensure, stock_retry, streams_sweep
 from arena.judging.selectors import responses_without_score, scorers_active
 from arena.leaderboards.services import snapshots_thin
 from workers.celery import app
@@ -35,6 +35,7 @@ def reconcile() -> None:
     """Now and then: stock that is missing, boards that lag behind, releases that were never started."""
     now = timezone.now()
     streams_sweep(now=now)
+    stock_retry(now=now)
     for arena in Arena.objects.filter(is_open=True):
         stock_ensure(arena=arena)
     for arena_id in Arena.objects.filter(boards__isnull=False).distinct().values_list("pk", flat=True):

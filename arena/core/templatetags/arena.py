@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django import template
@@ -56,6 +57,16 @@ def bounds(rating: Any) -> str:
     return f"{low} to {high}"
 
 
+@functools.lru_cache(maxsize=64)
+def _grid(scale: Scale) -> SafeString:
+    """The lines behind every interval of a column."""
+    return format_html_join(
+        "",
+        '<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="22"/>',
+        [(position,) for position, _ in scale.ticks()],
+    )
+
+
 @register.simple_tag
 def interval(rating: Any, scale: Scale) -> SafeString:
     """A drawn interval; dashed to the edge where it is open. The numbers stand beside it as text."""
@@ -63,18 +74,13 @@ def interval(rating: Any, scale: Scale) -> SafeString:
         return SafeString("")
     low, high = scale.percent(rating.low, default=0), scale.percent(rating.high, default=100)
     open_class = " open" if rating.low is None or rating.high is None else ""
-    grid = format_html_join(
-        "",
-        '<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="22"/>',
-        [(position,) for position, _ in scale.ticks()],
-    )
     return format_html(
         '<svg class="interval" role="img" aria-label="{}: {}">{}'
         '<line class="band{}" x1="{}%" x2="{}%" y1="11" y2="11"/>'
         '<circle class="point" cx="{}%" cy="11" r="3.6"/></svg>',
         score(rating.score),
         bounds(rating),
-        grid,
+        _grid(scale),
         open_class,
         low,
         high,

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from arena.battles.models import Battle
@@ -8,7 +9,7 @@ from arena.battles.services import battle_ask
 from arena.core.models import Heartbeat
 from arena.core.queue import Task
 from arena.generation.models import Job, Response, StreamedText
-from arena.generation.services import job_claim, job_create, jobs_recover
+from arena.generation.services import FinishedText, job_claim, job_create, jobs_recover
 from tests import factories
 from workers.backends.errors import BackendUnavailable
 from workers.loaded import LoadedBackends
@@ -165,3 +166,25 @@ def test_the_reconciler_queues_missing_stock_and_refreshes_boards(sent):
     reconcile()
     assert Job.objects.filter(purpose=Job.Purpose.STOCK).count() == 4
     assert Task.SNAPSHOT in [message.task for message in sent]
+
+
+@pytest.mark.parametrize("changes", [{"prompt_tokens": -1}, {"provenance": {"model": "a\x00b"}}])
+def test_an_answer_that_cannot_be_stored_fails_the_job_with_the_reason(sentences, monkeypatch, changes):
+    monkeypatch.setattr(module, "answer", lambda _job: FinishedText("fine", **changes))
+    job = queue(fake_system(), Job.Purpose.TEST)
+    generate()
+    job.refresh_from_db()
+    assert job.status == Job.Status.FAILED
+    assert "could not be stored" in job.error
+
+
+def test_a_cut_connection_is_replaced_and_the_answer_stored(sentences, monkeypatch):
+    def cut(job):
+        with connection.cursor() as cursor, pytest.raises(OperationalError):
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return FinishedText("after the cut")
+
+    monkeypatch.setattr(module, "answer", cut)
+    queue(fake_system())
+    generate()
+    assert Response.objects.get().text == "after the cut"

@@ -1,4 +1,6 @@
 // Shows both answers while they are written. The server sends sanitised HTML of both sides in equal steps.
+const LOOK_AGAIN_MS = 3000;
+
 function follow(root) {
   const source = new EventSource(root.dataset.stream);
   source.addEventListener("answers", (event) => {
@@ -10,6 +12,10 @@ function follow(root) {
   source.addEventListener("finished", () => {
     source.close();
     window.location.reload();
+  });
+  // The server has no stream to spare: look again now and then, as a page without JavaScript does.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => window.location.reload(), LOOK_AGAIN_MS);
   });
 }
 for (const root of document.querySelectorAll("[data-stream]")) follow(root);
