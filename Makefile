@@ -38,11 +38,10 @@ format: test-setup ## put code and templates into the project's style
 	@find templates -name '*.html' -exec $(BIN)/djade {} +
 
 bench: test-setup ## run the measurements of benchmarks/
-	@for file in benchmarks/*.py; do \
-		case "$$file" in */_*) continue;; esac; \
-		printf '\n== %s\n' "$$file"; \
-		name=$${file%.py}; \
-		$(PY) -m arena.ops.run -- $(PY) -m "benchmarks.$${name##*/}" || exit 1; \
+	@for file in benchmarks/*/bench_*.py; do \
+		name=$$(printf '%s' "$${file%.py}" | tr / .); \
+		printf '\n== python -m %s\n' "$$name"; \
+		$(PY) -m "$$name" || exit 1; \
 	done
 
 lock: test-setup ## resolve requirements/*.in anew and write the lock files

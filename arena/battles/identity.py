@@ -138,8 +138,26 @@ def find_leak(text: str, words: IdentityWords, *, prompt: str = "") -> str | Non
                 break
     if found:
         return min(found)[2]
-    return _confirmed(folded, asked, words) if asks_who else None
+    if not asks_who:
+        return None
+    return _confirmed(folded, asked, words) or _bare_name(folded, asked, words)
 
+
+def _bare_name(folded: str, asked: str, words: IdentityWords) -> str | None:
+    """A name in a short answer to "who are you?": all of it is about itself ("Gemma.", "Name: Gemma")."""
+    bare = folded.strip(_DECORATION)
+    if len(bare) > _BARE_CHARS:
+        return None
+    for word in (*words.clear, *words.ordinary):
+        # A name that the prompt gave may be denied; it counts where nearly nothing else is said.
+        if word.is_in(bare) and (len(bare) <= len(word.label) + _BARE_REST or not word.is_in(asked)):
+            return word.label
+    return None
+
+
+_BARE_CHARS = 60
+_BARE_REST = 8
+_DECORATION = " \n\t*_`#>\"'.:!"
 
 # From names to patterns.
 
