@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from arena.battles import views
+from arena.core.throttle import Throttle
 from tests.browser.watch import Watch
 from tests.browser.worker import Gate, Worker
 
@@ -51,6 +53,13 @@ def browser() -> Iterator[Browser]:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         with playwright.chromium.launch(executable_path=executable, args=FLAGS) as chromium:
             yield chromium
+
+
+@pytest.fixture(autouse=True)
+def no_throttle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests of a process come from one address; what slows down a flood is tested elsewhere."""
+    for name in ("opens", "asks"):
+        monkeypatch.setattr(views, name, Throttle(per_minute=10_000))
 
 
 @pytest.fixture

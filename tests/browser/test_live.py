@@ -189,8 +189,21 @@ def test_a_closed_tab_ends_its_stream_and_the_answers_are_kept(
     assert requests_left(10) == 0
 
 
-def test_a_stream_that_was_cut_goes_on_by_itself(page: Page, worker: Worker, gate: Gate) -> None:
-    """The connection breaks in the middle: the browser connects again and nothing is lost."""
+def test_a_tab_that_gets_no_stream_becomes_votable_too(page: Page, worker: Worker, gate: Gate) -> None:
+    """Two streams a voter: a further tab looks again now and then."""
+    arena = scenes.live(FIRST, SECOND, provider="gated")
+    ask(page, arena)
+    tabs = [page.context.new_page() for _ in range(2)]
+    for tab in tabs:
+        tab.goto(page.url)
+    worker.start(jobs=2)
+    expect(page.locator("[data-side=A]")).not_to_be_empty()
+    gate.open()
+    for tab in (page, *tabs):
+        expect(vote_form(tab)).to_be_visible()
+
+
+def test_a_page_that_is_reloaded_in_the_middle_streams_again(page: Page, worker: Worker, gate: Gate) -> None:
     arena = scenes.live(FIRST, SECOND, provider="gated")
     ask(page, arena)
     worker.start(jobs=2)

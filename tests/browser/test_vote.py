@@ -8,14 +8,18 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from arena.battles.models import Battle
+from arena.catalog.models import Provider, System
+from arena.generation.services import stock_ensure
 from arena.leaderboards.models import Board
 from arena.leaderboards.services import snapshot_refresh
 from arena.votes.models import Vote
+from tests import factories
 from tests.browser import scenes
 from tests.browser.accessibility import axe, no_sideways_scrolling, reachable_by_keyboard
 from tests.browser.conftest import Visit
 from tests.browser.shots import shot
 from tests.browser.watch import Watch
+from tests.browser.worker import Worker
 
 pytestmark = pytest.mark.browser
 
@@ -77,7 +81,8 @@ def test_a_vote_by_mouse_is_stored_and_answered_with_the_names(page: Page, name:
     assert (vote.outcome, vote.input) == (outcome, Vote.Input.FORM)
     assert heading(page).startswith(said)
     for slot in vote.battle.slots.all():
-        expect(page.get_by_role("heading", level=2, name=slot.system.name).first).to_be_visible()
+        named = page.get_by_role("heading", level=2, name=slot.system.name)
+        expect(named).to_have_count(0 if vote.is_skip else 2)  # the rating and the answer
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -148,12 +153,31 @@ def test_enter_on_a_link_of_the_result_follows_the_link(page: Page) -> None:
 
 def test_when_everything_was_seen_the_page_says_so(page: Page) -> None:
     scenes.votable(prompts=1)
+    System.objects.update(provider=Provider.NONE)  # nobody will write more
     open_battle(page)
     page.keyboard.press("a")
     on_result(page)
     page.keyboard.press("n")
     expect(page.get_by_role("heading", level=1)).to_have_text("You have seen everything.")
     axe(page)
+
+
+def test_while_the_first_answers_are_made_the_page_counts_them(page: Page, worker: Worker) -> None:
+    arena = factories.arena(prompts=1)
+    for text in ("One.", "Two."):
+        factories.system(arena=arena, provider="fake", provider_options={"text": text})
+    stock_ensure(arena=arena)
+    page.goto("/")
+    page.locator("#vote").get_by_role("button", name="Vote").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The models are still writing.")
+    expect(page.get_by_text("0 of 2 answers are ready.")).to_be_visible()
+    axe(page)
+    worker.run(jobs=1)
+    expect(page.get_by_text("1 of 2 answers are ready.")).to_be_visible()
+    worker.run(jobs=1)
+    expect(page.get_by_text("2 of 2 answers are ready.")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    on_battle(page)
 
 
 def test_voting_works_without_javascript(visit: Visit) -> None:
@@ -264,11 +288,13 @@ def test_the_new_rating_appears_by_itself(page: Page) -> None:
     open_battle(page)
     page.keyboard.press("a")
     expect(page).to_have_url(RESULT)
-    status = page.locator("#ratings [role=status]")
+    status = page.locator("#ratings > p")
     expect(status).to_contain_text("Ratings from before your vote")
     page.evaluate("window.isSamePage = true")
-    snapshot = snapshot_refresh(board=board)
-    assert snapshot
+    for _ in range(3):  # it goes on looking while there is nothing new
+        with page.expect_response(RESULT):
+            pass
+    assert snapshot_refresh(board=board)
     expect(status).to_have_text("The newest snapshot has your vote.")
     expect(page.locator("#ratings .card").first).to_contain_text("→")
     expect(page.locator("#ratings")).not_to_have_attribute("hx-get", re.compile("."))
@@ -298,7 +324,7 @@ def test_battle_and_result_are_accessible(visit: Visit, device: str, scheme: str
     press(page, "A is better")
     expect(page).to_have_url(RESULT)
     snapshot_refresh(board=Board.objects.get(arena=arena))
-    expect(page.locator("#ratings [role=status]")).to_have_text("The newest snapshot has your vote.")
+    expect(page.locator("#ratings > p")).to_have_text("The newest snapshot has your vote.")
     shot(page, f"result-{device}-{scheme}")
     axe(page)
     no_sideways_scrolling(page)

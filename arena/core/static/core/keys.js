@@ -1,12 +1,19 @@
-// Keyboard for ballots: every element with data-key is clicked when its key is pressed outside a text field.
+// Keyboard for ballots: the control whose data-key names the key is clicked, unless the key has work to do where
+// the focus is.
+function isBusy(target, key) {
+  if (target.closest("input, textarea, select, [contenteditable]")) return true;
+  if (key === "Enter" || key === " ") return Boolean(target.closest("a, button, summary"));
+  return key.startsWith("Arrow") && Boolean(target.closest("pre, table, [tabindex='0']"));
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (isBusy(event.target, key)) return;
   for (const control of document.querySelectorAll("[data-key]")) {
-    if (control.disabled || !control.dataset.key.split(" ").includes(event.key)) continue;
+    if (control.disabled || !control.dataset.key.split(" ").includes(key)) continue;
     event.preventDefault();
-    const form = control.form;
-    const input = form && form.elements.namedItem("input");
+    const input = control.form && control.form.elements.namedItem("input");
     if (input) input.value = "keyboard";
     control.click();
     return;
