@@ -9,6 +9,7 @@ from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.errors import (
     DuplicateItem,
     EmptyBallot,
+    IncompatibleTies,
     InvalidCode,
     InvalidItem,
     InvalidPlan,
@@ -42,6 +43,7 @@ __all__ = [
     "Drawn",
     "DuplicateItem",
     "EmptyBallot",
+    "IncompatibleTies",
     "Interval",
     "InvalidCode",
     "InvalidItem",
