@@ -112,7 +112,7 @@ def compare(ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = 
         raise InvalidSetting(f"both_bad must be 'tie', 'drop' or 'grounded', not {both_bad!r}")
     n_outcomes = 4 if both_bad == "grounded" else 3
     n = len(ballots.items)
-    usable, dropped = _usable(ballots, both_bad=both_bad)
+    usable, dropped = usable_ballots(ballots, both_bad=both_bad)
     keys: list[NDArray[np.integer]] = []
     owners: list[Ints] = []
     for ballot, left, right in ballots.slot_pairs():
@@ -185,19 +185,19 @@ def split(
 
     Raises MissingClusters if the ballots lack the column, InvalidSetting for an unknown cluster.
     """
-    code = _cluster_codes(ballots, cluster)
+    code = cluster_codes(ballots, cluster)
     owner = comparisons.ballot
     if code is None and (owner is None or owner.size == comparisons.n_ballots):
         return _single(comparisons, total)
     number = np.arange(comparisons.key.size) if owner is None else owner
     n_clusters, row = _renumber(number if code is None else code[number])
-    cell = _cells(comparisons, total)
+    cell = cell_of(comparisons, total)
     ones = np.ones(cell.size) if comparisons.weight is None else comparisons.weight
     shape = (n_clusters, comparisons.n_outcomes * total.first.size)
     return ClusterSums(n_clusters, sparse.csr_array(sparse.coo_array((ones, (row, cell)), shape=shape)))
 
 
-def _usable(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[str, int]]:
+def usable_ballots(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[str, int]]:
     """Which ballots are used (None: all) and why the others are not; the first reason found counts."""
     dropped = {"zero_weight": 0, "both_bad": 0, "nothing_compared": 0}
     reasons: list[tuple[str, Bools]] = []
@@ -319,7 +319,7 @@ def _canonical(key: NDArray[np.integer], n: int, n_outcomes: int) -> Ints:
     return canonical
 
 
-def _cells(comparisons: Comparisons, total: Tally) -> Ints:
+def cell_of(comparisons: Comparisons, total: Tally) -> Ints:
     """int64[c], the cell `outcome * P + pair` of each comparison."""
     n, n_outcomes = total.n_items, comparisons.n_outcomes
     if _is_dense(comparisons):
@@ -352,12 +352,12 @@ def _renumber(code: Ints) -> tuple[int, Ints]:
 def _single(comparisons: Comparisons, total: Tally) -> SingleSums:
     if comparisons.weight is None:
         return SingleSums(comparisons.key.size, total.weight, None, None)
-    cell = _cells(comparisons, total)
+    cell = cell_of(comparisons, total)
     square = sum_by(cell, comparisons.weight**2, total.weight.size)
     return SingleSums(cell.size, square.reshape(total.weight.shape), comparisons.weight, cell)
 
 
-def _cluster_codes(ballots: Ballots, cluster: Cluster) -> Ints | None:
+def cluster_codes(ballots: Ballots, cluster: Cluster) -> Ints | None:
     """int64[n], the cluster of each ballot; None: each is its own."""
     if cluster in ("ballot", "vote"):
         return None

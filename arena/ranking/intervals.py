@@ -75,6 +75,7 @@ class Spread(NamedTuple):
     separated_replicates    resamples that needed phantoms of their own (0 for a sandwich)
     tie_variance    of the tie parameter on its internal scale; None without one
     ground_variance of the mean of theta above the ground; None without a ground
+    order_variance  float64[d], of ln delta of each size of tie (Plackett-Luce)
     """
 
     covariance: Floats
@@ -83,6 +84,7 @@ class Spread(NamedTuple):
     separated_replicates: int
     tie_variance: float | None = None
     ground_variance: float | None = None
+    order_variance: Floats | None = None
 
 
 class RankInterval(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -12,11 +12,25 @@ from arena.ranking.ballots import UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.errors import InvalidSetting, TooFewClusters
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
+from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Ranking
 
-MODELS = {"bradley-terry": BradleyTerry}
+MODELS: dict[str, type[Model]] = {"bradley-terry": BradleyTerry, "plackett-luce": PlackettLuce}
 INTERVALS = ("sandwich", "bootstrap", "none")
 INTERVAL_SETTINGS = ("interval", "cluster", "level", "replicates", "seed", "min_clusters")
+
+
+class Model(Protocol):
+    """Settings in the constructor, ballots in `fit`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __init__(self, **settings: Any) -> None: ...
+
+    def fit(
+        self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None
+    ) -> Ranking: ...
+
 
 # With fewer clusters the clustered sandwich is too narrow to publish (Cameron & Miller 2015 put the line at
 # 20 to 50); single ballots are the unit then, and the diagnostics say so.

@@ -58,7 +58,7 @@ class TieModel(Protocol):
 @dataclass(frozen=True)
 class Davidson:
     """P(i beats j) : P(j beats i) : P(tie) = pi_i : pi_j : nu * sqrt(pi_i * pi_j), pi = exp(theta)
-    (Davidson 1970, JASA 65:317-328, eq. 2.3). beta = ln nu; the log-likelihood is concave in (theta, beta).
+    (Davidson 1970, JASA 65:317-328). beta = ln nu; the log-likelihood is concave in (theta, beta).
     """
 
     name: str = "davidson"
@@ -97,7 +97,7 @@ class Davidson:
 @dataclass(frozen=True)
 class RaoKupper:
     """P(i beats j) = pi_i / (pi_i + phi * pi_j), P(tie) = (phi^2 - 1) pi_i pi_j / ((pi_i + phi pi_j)
-    (pi_j + phi pi_i)), phi >= 1 (Rao & Kupper 1967, JASA 62:194-204, eq. 2.7).
+    (pi_j + phi pi_i)), phi >= 1 (Rao & Kupper 1967, JASA 62:194-204).
 
     beta = ln(phi^2 - 1), in which the log-likelihood is concave together with theta.
     """
