@@ -6,6 +6,8 @@ Constructor = settings, `fit` = data, result = frozen. The same input gives the 
 
 from arena.ranking.ballots import NOT_COMPARED, PAIR_OUTCOMES, UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
+from arena.ranking.counting import Counting
+from arena.ranking.elo import Elo
 from arena.ranking.errors import (
     BallotTooWide,
     DuplicateItem,
@@ -41,10 +43,12 @@ __all__ = [
     "Ballots",
     "Bootstrap",
     "BradleyTerry",
+    "Counting",
     "Covariance",
     "Difference",
     "Drawn",
     "DuplicateItem",
+    "Elo",
     "EmptyBallot",
     "IncompatibleTies",
     "Interval",

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
 from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, Comparisons, Tally
 from arena.ranking.graph import Separation
-from arena.ranking.intervals import Bootstrap, Interval, Spread, normal_quantile, rank_interval
+from arena.ranking.intervals import (
+    Bootstrap,
+    Interval,
+    RankInterval,
+    Spread,
+    normal_quantile,
+    rank_interval,
+)
 from arena.ranking.newton import Solution
 from arena.ranking.result import SCALE, Covariance, Rating
 
@@ -194,3 +201,83 @@ def records_of(total: Tally) -> Ints:
     won, lost, even = events[FIRST_WON], events[SECOND_WON], events[TIED:].sum(axis=0)
     rows = [per_item(won, lost), per_item(even, even), per_item(lost, won)]
     return np.rint(np.stack(rows)).astype(np.int64)
+
+
+class Estimate(NamedTuple):
+    """float64[n] each, for every item of the board; NaN where there is none. Bounds may be absent."""
+
+    score: Floats
+    low: Floats | None
+    high: Floats | None
+
+
+def plain_ratings(
+    items: tuple[str, ...],
+    total: Tally,
+    groups: Sequence[Ints],
+    estimate: Estimate,
+    *,
+    provisional_below: int,
+    least_is_best: bool = False,
+) -> tuple[Rating, ...]:
+    """Rows of a model without a likelihood: the largest component first, best first, unrated systems last."""
+    records, sign = records_of(total), -1.0 if least_is_best else 1.0
+    rows: list[Rating] = []
+    component_of = np.full(len(items), -1)
+    for component, group in enumerate(groups):
+        component_of[group] = component
+    ranks = [_ranks(estimate, group, sign) for group in groups]
+
+    def row(item: int, place: int) -> Rating:
+        component = int(component_of[item])
+        rated = component >= 0
+        bounded = rated and estimate.low is not None and estimate.high is not None
+        rank = ranks[component] if bounded else None
+        n, record = int(total.ballots_of[item]), records[:, item]
+        return Rating(
+            item=items[item],
+            score=float(estimate.score[item]) if rated else None,
+            low=float(estimate.low[item]) if bounded and estimate.low is not None else None,
+            high=float(estimate.high[item]) if bounded and estimate.high is not None else None,
+            rank_low=None if rank is None else int(rank.low[place]),
+            rank_high=None if rank is None else int(rank.high[place]),
+            n=n,
+            wins=int(record[0]),
+            ties=int(record[1]),
+            losses=int(record[2]),
+            component=component if rated else None,
+            separated=False,
+            provisional=n < provisional_below,
+        )
+
+    for group in groups:
+        found = [row(item, place) for place, item in enumerate(group.tolist())]
+        rows += sorted(found, key=lambda r: (-sign * (r.score or 0.0), r.item))
+    unrated = np.flatnonzero(component_of < 0).tolist()
+    return (*rows, *(row(item, 0) for item in sorted(unrated, key=lambda i: items[i])))
+
+
+def plain_diagnostics(
+    items: tuple[str, ...], comparisons: Comparisons, total: Tally, groups: Sequence[Ints]
+) -> dict[str, Any]:
+    """What every model reports, for one that needs no solver."""
+    return {
+        "converged": True,
+        "iterations": 0,
+        "gradient_norm": 0.0,
+        "n_ballots": comparisons.n_ballots,
+        "n_comparisons": int(comparisons.key.size),
+        "n_pairs": int(total.first.size),
+        "n_all_bad": comparisons.n_all_bad,
+        "kwise_as_pairs": comparisons.kwise_as_pairs,
+        "dropped": dict(comparisons.dropped),
+        "components": [{"items": [items[item] for item in group.tolist()]} for group in groups],
+        "phantom_pairs": 0,
+    }
+
+
+def _ranks(estimate: Estimate, group: Ints, sign: float) -> RankInterval | None:
+    if estimate.low is None or estimate.high is None:
+        return None
+    low, high = estimate.low[group], estimate.high[group]
+    return rank_interval(low, high) if sign > 0 else rank_interval(-high, -low)
