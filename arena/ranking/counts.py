@@ -20,10 +20,15 @@ BothBad = Literal["tie", "drop", "grounded"]
 they are an outcome of their own, which only a grounded model can read.
 """
 
-Cluster = Literal["ballot", "vote", "voter", "prompt"]
-"""What is drawn independently: ballots ("vote" is another name for it), voters or prompts."""
+Cluster = Literal["ballot", "vote", "voter", "prompt", "voter,prompt"]
+"""What is drawn independently: ballots ("vote" is another name for it), voters or prompts; or voters and
+prompts both, crossing each other.
+"""
 
-CLUSTERS: tuple[Cluster, ...] = ("ballot", "vote", "voter", "prompt")
+CLUSTERS: tuple[Cluster, ...] = ("ballot", "vote", "voter", "prompt", "voter,prompt")
+TWO_WAY = "voter,prompt"
+MEETING = "voter&prompt"
+"""The ballots of one voter on one prompt: what the two ways of clustering count twice."""
 
 FIRST_WON, SECOND_WON, TIED, BAD = 0, 1, 2, 3
 """The outcomes of a compared pair: rows of `Tally.weight` and `Tally.events`. `BAD` is a row of its own only
@@ -179,7 +184,7 @@ def tally(comparisons: Comparisons) -> Tally:
 
 
 def split(
-    ballots: Ballots, comparisons: Comparisons, total: Tally, *, cluster: Cluster
+    ballots: Ballots, comparisons: Comparisons, total: Tally, *, cluster: str
 ) -> ClusterSums | SingleSums:
     """Sum comparisons to one row per cluster; a ballot is always inside one cluster.
 
@@ -357,8 +362,18 @@ def _single(comparisons: Comparisons, total: Tally) -> SingleSums:
     return SingleSums(cell.size, square.reshape(total.weight.shape), comparisons.weight, cell)
 
 
-def cluster_codes(ballots: Ballots, cluster: Cluster) -> Ints | None:
-    """int64[n], the cluster of each ballot; None: each is its own."""
+def cluster_codes(ballots: Ballots, cluster: str) -> Ints | None:
+    """int64[n], the cluster of each ballot; None: each is its own.
+
+    Raises MissingClusters, and InvalidSetting for two ways at once, which only some intervals combine.
+    """
+    if cluster == TWO_WAY:
+        raise InvalidSetting("only the sandwich of a likelihood model clusters by voter and prompt at once")
+    if cluster == MEETING:
+        voter, prompt = cluster_codes(ballots, "voter"), cluster_codes(ballots, "prompt")
+        assert voter is not None  # noqa: S101 - both are columns, or MissingClusters was raised
+        assert prompt is not None  # noqa: S101
+        return voter * (int(prompt.max(initial=0)) + 1) + prompt
     if cluster in ("ballot", "vote"):
         return None
     if cluster not in CLUSTERS:

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.special import expit, ndtri
 
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
-from arena.ranking.counts import CLUSTERS, Cluster, ClusterSums, SingleSums
+from arena.ranking.counts import CLUSTERS, MEETING, TWO_WAY, Cluster, ClusterSums, SingleSums
 from arena.ranking.errors import InvalidSetting
 from arena.ranking.island import Island, Tied, replicate_problem, replicate_tie_problem
 from arena.ranking.newton import Grounded, chord, laplacian
@@ -30,7 +30,8 @@ class Sandwich:
     """H^-1 G H^-1 with the scores summed inside each cluster before they are squared (Liang & Zeger 1986).
 
     level       nominal coverage of each single interval, between 0 and 1
-    cluster     what was drawn independently: "ballot" (or "vote"), "voter", "prompt"
+    cluster     what was drawn independently: "ballot" (or "vote"), "voter", "prompt", or "voter,prompt": the
+                covariance by voter plus that by prompt less that by both (Cameron, Gelbach & Miller 2011)
 
     G carries the factor C / (C - 1) for C clusters. On pairs that cross strong components all outcomes are
     alike, so their scores say nothing about their spread: there the model's own information stands in for G.
@@ -59,6 +60,8 @@ class Bootstrap:
 
     def __post_init__(self) -> None:
         _check(self.level, self.cluster)
+        if self.cluster == TWO_WAY:
+            raise InvalidSetting("a bootstrap draws one kind of cluster, not voters and prompts at once")
         if self.replicates < 2:
             raise InvalidSetting(f"a bootstrap needs at least 2 replicates, not {self.replicates}")
 
@@ -121,6 +124,33 @@ def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
     half = factor.solve(meat)
     covariance = factor.solve(half.T)
     return Spread(0.5 * (covariance + covariance.T), known, clusters, 0)
+
+
+def two_way(by_voter: Spread, by_prompt: Spread, by_both: Spread) -> Spread:
+    """Combine three one-way spreads; negative eigenvalues, which no covariance has, are set to 0."""
+    matrix = by_voter.covariance + by_prompt.covariance - by_both.covariance
+    value, vector = np.linalg.eigh(matrix)
+    if value.min() < 0.0:
+        matrix = (vector * np.maximum(value, 0.0)) @ vector.T
+
+    def combined(name: str) -> float | None:
+        parts = [getattr(spread, name) for spread in (by_voter, by_prompt, by_both)]
+        return None if None in parts else max(parts[0] + parts[1] - parts[2], 0.0)
+
+    orders = None
+    if by_voter.order_variance is not None:
+        assert by_prompt.order_variance is not None  # noqa: S101 - three spreads of one model
+        assert by_both.order_variance is not None  # noqa: S101
+        orders = by_voter.order_variance + by_prompt.order_variance - by_both.order_variance
+    return Spread(
+        matrix,
+        by_voter.is_known & by_prompt.is_known,
+        min(by_voter.n_clusters, by_prompt.n_clusters),
+        0,
+        combined("tie_variance"),
+        combined("ground_variance"),
+        orders,
+    )
 
 
 def bootstrap(
@@ -250,7 +280,7 @@ class _Resampler:
 def _check(level: float, cluster: Cluster) -> None:
     if not 0.0 < level < 1.0:
         raise InvalidSetting(f"level must lie between 0 and 1, not {level}")
-    if cluster not in CLUSTERS:
+    if cluster not in (*CLUSTERS, MEETING):
         raise InvalidSetting(f"cluster must be one of {', '.join(CLUSTERS)}, not {cluster!r}")
 
 

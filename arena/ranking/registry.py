@@ -11,6 +11,7 @@ import numpy as np
 from arena.ranking.ballots import UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.counting import Counting
+from arena.ranking.counts import TWO_WAY
 from arena.ranking.elo import Elo
 from arena.ranking.errors import InvalidSetting, TooFewClusters
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
@@ -104,9 +105,12 @@ def _interval(settings: Mapping[str, Any], kind: str, cluster: Any) -> Interval 
 
 
 def _cluster_used(ballots: Ballots, asked: str, min_clusters: int) -> str:
-    codes = {"voter": ballots.voter, "prompt": ballots.prompt}.get(asked)
+    if asked == TWO_WAY:
+        used = {_cluster_used(ballots, way, min_clusters) for way in ("voter", "prompt")} - {"ballot"}
+        return asked if len(used) == 2 else (used or {"ballot"}).pop()
     if asked not in ("voter", "prompt"):
         return asked
+    codes = {"voter": ballots.voter, "prompt": ballots.prompt}[asked]
     if codes is None:
         return "ballot"
     known = codes[codes != UNKNOWN]
