@@ -64,7 +64,8 @@ class Board:
     interval: Interval | None
 
     def ratings(self) -> tuple[Rating, ...]:
-        records = records_of(self.total)
+        # Plain lists: 200 rows of numpy scalars cost as much as the solver.
+        records = np.vstack([self.total.ballots_of, records_of(self.total)]).T.tolist()
         rows: list[Rating] = []
         for component in range(len(self.islands)):
             rows += sorted(self._component(component, records), key=lambda r: (-(r.score or 0.0), r.item))
@@ -73,32 +74,36 @@ class Board:
         rows += [self._row(i, records, None) for i in sorted(unrated, key=lambda i: self.items[i])]
         return tuple(rows)
 
-    def _component(self, component: int, records: Ints) -> list[Rating]:
+    def _component(self, component: int, records: list[list[int]]) -> list[Rating]:
         island = self.islands[component]
         score = SCALE * island.solution.theta + self.model.anchor_mean
         bounds = self._bounds(component, score)
-        ranks = None if bounds is None else rank_interval(*bounds)
-        rows = []
-        for position, item in enumerate(island.items.tolist()):
-            rows.append(
-                self._row(
-                    item,
-                    records,
-                    component,
-                    score=float(score[position]),
-                    low=None if bounds is None else float(bounds[0][position]),
-                    high=None if bounds is None else float(bounds[1][position]),
-                    rank_low=None if ranks is None else int(ranks.low[position]),
-                    rank_high=None if ranks is None else int(ranks.high[position]),
-                    separated=bool(island.separation.is_separated[position]),
-                )
+        nothing = [None] * island.items.size
+        low, high, rank_low, rank_high = nothing, nothing, nothing, nothing
+        if bounds is not None:
+            ranks = rank_interval(*bounds)
+            low, high = bounds[0].tolist(), bounds[1].tolist()
+            rank_low, rank_high = ranks.low.tolist(), ranks.high.tolist()
+        scores, separated = score.tolist(), island.separation.is_separated.tolist()
+        return [
+            self._row(
+                item,
+                records,
+                component,
+                score=scores[k],
+                low=low[k],
+                high=high[k],
+                rank_low=rank_low[k],
+                rank_high=rank_high[k],
+                separated=separated[k],
             )
-        return rows
+            for k, item in enumerate(island.items.tolist())
+        ]
 
     def _row(
         self,
         item: int,
-        records: Ints,
+        records: list[list[int]],
         component: int | None,
         *,
         score: float | None = None,
@@ -108,8 +113,7 @@ class Board:
         rank_high: int | None = None,
         separated: bool = False,
     ) -> Rating:
-        n = int(self.total.ballots_of[item])
-        wins, ties, losses = (int(value) for value in records[:, item])
+        n, wins, ties, losses = records[item]
         return Rating(
             item=self.items[item],
             score=score,

@@ -15,6 +15,7 @@ from arena.ranking.board import Estimate, plain_diagnostics, plain_ratings
 from arena.ranking.bradley_terry import described
 from arena.ranking.counts import (
     FIRST_WON,
+    OUTCOMES,
     SECOND_WON,
     BothBad,
     Comparisons,
@@ -105,7 +106,7 @@ class _Points:
 
 
 def _pair_points(comparisons: Comparisons) -> _Points:
-    pair, outcome = np.divmod(comparisons.key, comparisons.n_outcomes)
+    pair, outcome = np.divmod(comparisons.key, OUTCOMES)
     left, right = np.divmod(pair, max(comparisons.n_items, 1))
     share = np.where(outcome == FIRST_WON, 1.0, np.where(outcome == SECOND_WON, 0.0, 0.5))
     ballot = np.arange(outcome.size) if comparisons.ballot is None else comparisons.ballot

@@ -31,6 +31,7 @@ MEETING = "voter&prompt"
 """The ballots of one voter on one prompt: what the two ways of clustering count twice."""
 
 FIRST_WON, SECOND_WON, TIED, BAD = 0, 1, 2, 3
+OUTCOMES = 4
 """The outcomes of a compared pair: rows of `Tally.weight` and `Tally.events`. `BAD` is a row of its own only
 where "both bad" is not read as a tie.
 """
@@ -45,7 +46,8 @@ _DENSE_CELLS = 1 << 20  # count into a full table up to this many cells, or up t
 class Comparisons:
     """Every compared pair of every usable ballot, c in all, as one integer each.
 
-    key         int64[c] = (left item * n_items + right item) * n_outcomes + outcome
+    key         int64[c] = (left item * n_items + right item) * OUTCOMES + outcome, "both bad" always apart
+    n_outcomes  outcomes kept apart in a tally: 4, or 3 where "both bad" is a tie
     ballot      int64[c], the ballot a comparison comes from; None if comparison k is ballot k
     weight      float64[c]; None if all weights are 1
     ballots_of  int64[n_items], usable ballots on which an item was compared; None if each ballot is one pair
@@ -120,16 +122,19 @@ def compare(ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = 
     usable, dropped = usable_ballots(ballots, both_bad=both_bad)
     keys: list[NDArray[np.integer]] = []
     owners: list[Ints] = []
-    for ballot, left, right in ballots.slot_pairs():
+    is_kept = usable is None and ballots.pair_key is not None
+    if is_kept and ballots.pair_key is not None:
+        keys.append(ballots.pair_key)
+    for ballot, left, right in () if is_kept else ballots.slot_pairs():
         item, rank = ballots.slot_item, ballots.slot_rank
         bad = ballots.all_bad[ballot]
         key, compared = _encode(
-            n, n_outcomes, item[left], item[right], rank[left], rank[right], bad if bad.any() else None
+            n, item[left], item[right], rank[left], rank[right], bad if bad.any() else None
         )
         if usable is not None:
             kept = usable[ballot]
             compared = kept if compared is None else compared & kept
-        if compared is None and isinstance(ballot, slice):
+        if compared is None and ballots.size_shared == 2:
             keys.append(key)
             continue
         number = np.arange(len(ballots)) if isinstance(ballot, slice) else ballot
@@ -149,7 +154,7 @@ def compare(ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = 
         weight=weight,
         ballots_of=None if ballots.size_shared == 2 else _ballots_of(ballots, usable),
         n_ballots=n_used,
-        n_all_bad=int(ballots.all_bad.sum()),
+        n_all_bad=int(np.count_nonzero(ballots.all_bad)),
         kwise_as_pairs=0 if ballots.size_shared == 2 else int(((ballots.sizes > 2) & used).sum()),
         dropped=dropped,
     )
@@ -160,20 +165,22 @@ def tally(comparisons: Comparisons) -> Tally:
     """Sum comparisons to one row per observed pair."""
     n, key, n_outcomes = comparisons.n_items, comparisons.key, comparisons.n_outcomes
     if _is_dense(comparisons):
-        shape = (n, n, n_outcomes)
-        events = np.bincount(key, minlength=n_outcomes * n * n).reshape(shape)
-        won, *even = _fold(events)
+        shape = (n, n, OUTCOMES)
+        events = np.bincount(key, minlength=OUTCOMES * n * n).reshape(shape)
+        won, *even = _fold(events, n_outcomes)
         first, second = np.nonzero(np.triu(won + won.T + sum(even), 1))
         counted = _rows(won, even, first, second)
         if comparisons.weight is None:
             summed = counted.astype(np.float64)
         else:
-            won_weight, *even_weight = _fold(sum_by(key, comparisons.weight, events.size).reshape(shape))
+            won_weight, *even_weight = _fold(
+                sum_by(key, comparisons.weight, events.size).reshape(shape), n_outcomes
+            )
             summed = _rows(won_weight, even_weight, first, second)
         return Tally(n, first, second, summed, counted, _per_item(comparisons, first, second, counted))
-    canonical = _canonical(key, n, n_outcomes)
-    pairs, inverse = np.unique(canonical // n_outcomes, return_inverse=True)
-    cell = (canonical % n_outcomes) * pairs.size + inverse
+    canonical = _canonical(key, n)
+    pairs, inverse = np.unique(canonical // OUTCOMES, return_inverse=True)
+    cell = np.minimum(canonical % OUTCOMES, n_outcomes - 1) * pairs.size + inverse
     counted = np.bincount(cell, minlength=n_outcomes * pairs.size).reshape(n_outcomes, pairs.size)
     if comparisons.weight is None:
         summed = counted.astype(np.float64)
@@ -224,14 +231,14 @@ def usable_ballots(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None
 
 
 def _without_ties(found: Comparisons, ballots: Ballots) -> Comparisons:
-    decided = found.key % found.n_outcomes != TIED
+    decided = found.key % OUTCOMES < TIED
     owner = np.arange(found.key.size) if found.ballot is None else found.ballot
     ballot, key = owner[decided], found.key[decided]
     used = np.unique(ballot).size
     ballots_of = None
     if found.ballots_of is not None:
         n = found.n_items
-        left, right = np.divmod(key // found.n_outcomes, n)
+        left, right = np.divmod(key // OUTCOMES, n)
         met = np.unique(np.concatenate([ballot * n + left, ballot * n + right]))
         ballots_of = np.bincount(met % n, minlength=n)
     sizes = ballots.sizes
@@ -249,7 +256,6 @@ def _without_ties(found: Comparisons, ballots: Ballots) -> Comparisons:
 
 def _encode(
     n: int,
-    n_outcomes: int,
     left: NDArray[np.int32],
     right: NDArray[np.int32],
     left_rank: NDArray[np.int16],
@@ -265,10 +271,10 @@ def _encode(
         ahead, behind = left_rank[part], right_rank[part]
         outcome = np.int8(TIED) - np.int8(2) * (ahead < behind) - (ahead > behind)
         if bad is not None:
-            outcome[bad[part]] = n_outcomes - 1
+            outcome[bad[part]] = BAD
         np.multiply(left[part], n, out=key[part], dtype=np.int64)
         key[part] += right[part]
-        key[part] *= n_outcomes
+        key[part] *= OUTCOMES
         key[part] += outcome
         lowest = np.minimum(ahead, behind)
         if lowest.min() < 1:
@@ -295,16 +301,18 @@ def _per_item(comparisons: Comparisons, first: Ints, second: Ints, events: Ints)
 
 
 def _is_dense(comparisons: Comparisons) -> bool:
-    return comparisons.n_outcomes * comparisons.n_items**2 <= max(_DENSE_CELLS, 4 * comparisons.key.size)
+    return OUTCOMES * comparisons.n_items**2 <= max(_DENSE_CELLS, 4 * comparisons.key.size)
 
 
-def _fold(cells: NDArray[T]) -> list[NDArray[T]]:
+def _fold(cells: NDArray[T], n_outcomes: int) -> list[NDArray[T]]:
     """won[i, j] by i against j in either order, then each even outcome, symmetric, from cells[left, right,
-    outcome].
+    outcome]; with 3 outcomes "both bad" joins the ties.
     """
+    if n_outcomes == BAD:
+        cells[:, :, TIED] += cells[:, :, BAD]
     won = cells[:, :, FIRST_WON] + cells[:, :, SECOND_WON].T
     tables = [won]
-    for outcome in range(TIED, cells.shape[2]):
+    for outcome in range(TIED, n_outcomes):
         even: NDArray[T] = cells[:, :, outcome]
         tables.append(even + even.T)
     return tables
@@ -314,13 +322,13 @@ def _rows(won: NDArray[T], even: list[NDArray[T]], first: Ints, second: Ints) ->
     return np.stack([won[first, second], won[second, first], *(table[first, second] for table in even)])
 
 
-def _canonical(key: NDArray[np.integer], n: int, n_outcomes: int) -> Ints:
+def _canonical(key: NDArray[np.integer], n: int) -> Ints:
     """Keys with the smaller item on the left."""
-    pair, outcome = np.divmod(key.astype(np.int64, copy=False), n_outcomes)
+    pair, outcome = np.divmod(key.astype(np.int64, copy=False), OUTCOMES)
     left, right = np.divmod(pair, max(n, 1))
     outcome = np.where((left > right) & (outcome < TIED), 1 - outcome, outcome)
     lower, upper = np.minimum(left, right), np.maximum(left, right)
-    canonical: Ints = (lower * n + upper) * n_outcomes + outcome
+    canonical: Ints = (lower * n + upper) * OUTCOMES + outcome
     return canonical
 
 
@@ -329,16 +337,16 @@ def cell_of(comparisons: Comparisons, total: Tally) -> Ints:
     n, n_outcomes = total.n_items, comparisons.n_outcomes
     if _is_dense(comparisons):
         pairs = np.arange(total.first.size)
-        table = np.zeros((n, n, n_outcomes), dtype=np.int64)
-        mirrored = (SECOND_WON, FIRST_WON, TIED, BAD)[:n_outcomes]
-        for outcome, swapped in enumerate(mirrored):
-            table[total.first, total.second, outcome] = outcome * pairs.size + pairs
-            table[total.second, total.first, swapped] = outcome * pairs.size + pairs
+        table = np.zeros((n, n, OUTCOMES), dtype=np.int64)
+        for outcome, swapped in enumerate((SECOND_WON, FIRST_WON, TIED, BAD)):
+            row = min(outcome, n_outcomes - 1)
+            table[total.first, total.second, outcome] = row * pairs.size + pairs
+            table[total.second, total.first, swapped] = row * pairs.size + pairs
         looked_up: Ints = table.reshape(-1)[comparisons.key]
         return looked_up
-    canonical = _canonical(comparisons.key, n, n_outcomes)
-    pair = np.searchsorted(total.first * n + total.second, canonical // n_outcomes)
-    cell: Ints = (canonical % n_outcomes) * total.first.size + pair
+    canonical = _canonical(comparisons.key, n)
+    pair = np.searchsorted(total.first * n + total.second, canonical // OUTCOMES)
+    cell: Ints = np.minimum(canonical % OUTCOMES, n_outcomes - 1) * total.first.size + pair
     return cell
 
 

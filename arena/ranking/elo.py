@@ -13,6 +13,7 @@ from arena.ranking.board import Estimate, plain_diagnostics, plain_ratings
 from arena.ranking.bradley_terry import described
 from arena.ranking.counts import (
     FIRST_WON,
+    OUTCOMES,
     SECOND_WON,
     BothBad,
     Comparisons,
@@ -118,7 +119,7 @@ class _Game:
     def of(cls, comparisons: Comparisons, n_ballots: int, k_factor: float) -> _Game:
         owner = np.arange(comparisons.key.size) if comparisons.ballot is None else comparisons.ballot
         order = np.argsort(owner, kind="stable")
-        pair, outcome = np.divmod(comparisons.key[order], comparisons.n_outcomes)
+        pair, outcome = np.divmod(comparisons.key[order], OUTCOMES)
         left, right = np.divmod(pair, max(comparisons.n_items, 1))
         result = np.where(outcome == FIRST_WON, 1.0, np.where(outcome == SECOND_WON, 0.0, 0.5))
         weight = np.ones(order.size) if comparisons.weight is None else comparisons.weight[order]

@@ -248,7 +248,8 @@ def _rankings(ballots: Ballots, *, both_bad: BothBad) -> list[Rankings]:
     """The compared items of every usable ballot, best first, one group for each number of them."""
     usable, _ = usable_ballots(ballots, both_bad=both_bad)
     by_size: dict[int, list[Rankings]] = {}
-    for size in np.unique(ballots.sizes).tolist():
+    shared = ballots.size_shared
+    for size in np.unique(ballots.sizes).tolist() if shared is None else [shared]:
         if ballots.size_shared == size and usable is None:
             number = np.arange(len(ballots))
             rank = ballots.slot_rank.reshape(-1, size).astype(np.int64)
@@ -262,14 +263,16 @@ def _rankings(ballots: Ballots, *, both_bad: BothBad) -> list[Rankings]:
         bad = ballots.all_bad[number]
         if bad.any():
             rank[bad] = 1
-        rank[missing] = np.iinfo(np.int16).max + 1
+        if missing.any():
+            rank[missing] = np.iinfo(np.int16).max + 1
         key = (rank << 32) | item
         key.sort(axis=1)
-        compared = size - missing.sum(axis=1)
+        any_missing = bool(missing.any())
+        compared = size - missing.sum(axis=1) if any_missing else np.full(1, size)
         for count in np.unique(compared).tolist():
             if count < 2:
                 continue
-            rows = slice(None) if compared.min() == compared.max() else compared == count
+            rows = compared == count if any_missing else slice(None)
             chosen = key[rows, :count].T
             level = chosen >> 32
             starts = np.ones(chosen.shape, dtype=np.bool_)
