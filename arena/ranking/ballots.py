@@ -232,7 +232,12 @@ class Ballots:
             voter=voter,
             prompt=prompt,
         )
-        _ = made.pair_key
+        # The outcome is at hand here; the property would read it back from the ranks.
+        key = np.multiply(a, len(made.items), dtype=np.int64)
+        key += b
+        key *= len(PAIR_OUTCOMES)
+        key += result
+        made.__dict__["pair_key"] = key
         return made
 
     @classmethod
