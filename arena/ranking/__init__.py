@@ -6,9 +6,13 @@ Constructor = settings, `fit` = data, result = frozen. The same input gives the 
 
 from arena.ranking.ballots import NOT_COMPARED, PAIR_OUTCOMES, UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
+from arena.ranking.counting import Counting
+from arena.ranking.elo import Elo
 from arena.ranking.errors import (
+    BallotTooWide,
     DuplicateItem,
     EmptyBallot,
+    IncompatibleTies,
     InvalidCode,
     InvalidItem,
     InvalidPlan,
@@ -28,20 +32,25 @@ from arena.ranking.errors import (
 )
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
 from arena.ranking.pairing import Drawn, draw_battle, draw_from_plan, meeting_counts
+from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Covariance, Difference, Ranking, Rating, expected_win_rate
 
 __all__ = [
     "NOT_COMPARED",
     "PAIR_OUTCOMES",
     "UNKNOWN",
+    "BallotTooWide",
     "Ballots",
     "Bootstrap",
     "BradleyTerry",
+    "Counting",
     "Covariance",
     "Difference",
     "Drawn",
     "DuplicateItem",
+    "Elo",
     "EmptyBallot",
+    "IncompatibleTies",
     "Interval",
     "InvalidCode",
     "InvalidItem",
@@ -54,6 +63,7 @@ __all__ = [
     "MissingRandomness",
     "NotComparable",
     "NotConverged",
+    "PlackettLuce",
     "Ranking",
     "RankingError",
     "Rating",

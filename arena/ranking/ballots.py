@@ -110,12 +110,35 @@ class Ballots:
         """True if every weight is exactly 1."""
         return not self.weight.size or bool((self.weight == 1.0).all())
 
-    def slot_pairs(self) -> Iterator[SlotPairs]:
-        """All pairs of slots inside a ballot, in batches of ballots of one size; pairwise ballots come as
-        plain slices.
+    @cached_property
+    def pair_key(self) -> Ints | None:
+        """int64[n] = (left item * n_items + right item) * 4 + outcome, if every ballot is one compared pair.
+
+        Outcomes are numbered as in `arena.ranking.counts`. A fit of pairs reads nothing else, so the codes
+        are kept; `from_pair_columns` makes them at once.
         """
-        if self.size_shared == 2:
-            yield SlotPairs(slice(None), slice(0, None, 2), slice(1, None, 2))
+        if self.size_shared != 2 or not self.is_fully_compared:
+            return None
+        left, right = self.slot_item[0::2], self.slot_item[1::2]
+        key = np.multiply(left, len(self.items), dtype=np.int64)
+        key += right
+        key *= len(PAIR_OUTCOMES)
+        ahead, behind = self.slot_rank[0::2], self.slot_rank[1::2]
+        key += np.int8(2) - np.int8(2) * (ahead < behind) - (ahead > behind)
+        if self.all_bad.any():
+            bad = np.flatnonzero(self.all_bad)
+            key[bad] += _BOTH_BAD - key[bad] % len(PAIR_OUTCOMES)
+        return key
+
+    def slot_pairs(self) -> Iterator[SlotPairs]:
+        """All pairs of slots inside a ballot, in batches of ballots of one size; where all ballots have the
+        same size they come as plain slices.
+        """
+        shared = self.size_shared
+        if shared is not None:
+            for left in range(shared):
+                for right in range(left + 1, shared):
+                    yield SlotPairs(slice(None), slice(left, None, shared), slice(right, None, shared))
             return
         for size in np.unique(self.sizes).tolist():
             ballot = np.flatnonzero(self.sizes == size)
@@ -199,7 +222,7 @@ class Ballots:
         slot_rank = np.empty(2 * n, dtype=np.int16)
         result = result.astype(np.intp, copy=False)
         slot_rank[0::2], slot_rank[1::2] = _FIRST_RANK[result], _SECOND_RANK[result]
-        return cls.from_columns(
+        made = cls.from_columns(
             items=items,
             offsets=np.arange(0, 2 * n + 1, 2, dtype=np.int64),
             slot_item=slot_item,
@@ -209,6 +232,13 @@ class Ballots:
             voter=voter,
             prompt=prompt,
         )
+        # The outcome is at hand here; the property would read it back from the ranks.
+        key = np.multiply(a, len(made.items), dtype=np.int64)
+        key += b
+        key *= len(PAIR_OUTCOMES)
+        key += result
+        made.__dict__["pair_key"] = key
+        return made
 
     @classmethod
     def from_rankings(

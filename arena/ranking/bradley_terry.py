@@ -1,27 +1,17 @@
-"""The Bradley-Terry model on pair counts, ties as half a win to each side."""
+"""The Bradley-Terry model on pair counts, with every reading of ties and of "both bad"."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from arena.ranking.arrays import Bools, Floats, Ints, sum_by
 from arena.ranking.ballots import Ballots
-from arena.ranking.counts import (
-    FIRST_WON,
-    SECOND_WON,
-    TIED,
-    BothBad,
-    Comparisons,
-    Tally,
-    compare,
-    split,
-    tally,
-)
-from arena.ranking.errors import InvalidSetting, MissingRandomness, TooFewClusters
+from arena.ranking.board import Board
+from arena.ranking.counts import MEETING, TWO_WAY, BothBad, Cluster, Comparisons, Tally, compare, split, tally
+from arena.ranking.errors import IncompatibleTies, InvalidSetting, MissingRandomness, TooFewClusters
 from arena.ranking.graph import components
 from arena.ranking.intervals import (
     Bootstrap,
@@ -30,44 +20,66 @@ from arena.ranking.intervals import (
     Spread,
     bootstrap,
     normal_quantile,
-    rank_interval,
     sandwich,
+    two_way,
 )
-from arena.ranking.island import PHANTOM, Island, settle
+from arena.ranking.island import PHANTOM, Island, TieSetting, settle
 from arena.ranking.newton import TOLERANCE
-from arena.ranking.result import SCALE, Covariance, Ranking, Rating
+from arena.ranking.result import SCALE, Ranking
+from arena.ranking.tie_models import Davidson, GroundedRaoKupper, RaoKupper, TieModel, Tobt
+
+Ties = Literal["half", "davidson", "rao-kupper", "tobt", "ignore"]
+"""How a tie is read: see `BradleyTerry`."""
+
+_TIE_MODELS: dict[str, TieModel] = {"davidson": Davidson(), "rao-kupper": RaoKupper(), "tobt": Tobt()}
 
 
 @dataclass(frozen=True)
 class BradleyTerry:
-    """P(i beats j) = 1 / (1 + exp(theta_j - theta_i)) (Bradley & Terry 1952), score = 400 / ln 10 * theta +
-    anchor.
+    """P(i beats j) = 1 / (1 + exp(theta_j - theta_i)) among the votes that decide (Bradley & Terry 1952),
+    score = 400 / ln 10 * theta + anchor.
 
-    ties            "half": a tie is half a win to each side
-    prior           weight of a drawn phantom battle added to every observed pair; 0 = plain maximum
-                    likelihood
+    ties            "half": a tie is half a win to each side; simple, but it draws the scores together
+                    "davidson": pi_i : pi_j : nu sqrt(pi_i pi_j) for win, loss, tie (Davidson 1970)
+                    "rao-kupper": P(i beats j) = pi_i / (pi_i + phi pi_j) (Rao & Kupper 1967)
+                    "tobt": Rao-Kupper's with phi = exp(alpha), alpha as in TODO (Guo et al. 2024)
+                    "ignore": ties are left out
+    prior           weight of a phantom battle, half a win to each side, added to every observed pair; 0 =
+                    plain maximum likelihood
     anchor_mean     mean score of the rated systems of each component, Elo points
     both_bad        "tie": all compared pairs of a ballot called all bad are ties; "drop": the ballot is left
-                    out
+                    out; "grounded": an outcome of its own, which sets an absolute line of usefulness (with
+                    "rao-kupper" only; `arena.ranking.tie_models.GroundedRaoKupper`)
     provisional_below   systems with fewer usable ballots are marked provisional
+    tie_threshold   alpha of "tobt", if it is not to be fitted (0.5 in the paper)
 
     Each connected component is fitted on its own and never compared with another. Where no finite estimate
-    exists, and only there, half a drawn battle is added to every observed pair between two strong components
-    (`Rating.separated`). A ballot with more than two compared slots is read as its compared pairs, which one
-    ballot's cluster keeps together; the diagnostics count such ballots (`kwise_as_pairs`).
+    exists, and only there, half a phantom battle is added to every observed pair between two strong
+    components (`Rating.separated`); if only the tie parameter has none, to every observed pair. A ballot with
+    more than two compared slots is read as its compared pairs, which one ballot's cluster keeps together; the
+    diagnostics count such ballots (`kwise_as_pairs`).
     """
 
-    ties: Literal["half"] = "half"
+    ties: Ties = "half"
     prior: float = 0.0
     anchor_mean: float = 1000.0
     both_bad: BothBad = "tie"
     provisional_below: int = 50
+    tie_threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if self.ties != "half":
-            raise InvalidSetting(f"ties must be 'half', not {self.ties!r}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
+        if self.ties not in get_args(Ties):
+            raise InvalidSetting(f"ties must be one of {', '.join(get_args(Ties))}, not {self.ties!r}")
+        if self.both_bad not in get_args(BothBad):
+            raise InvalidSetting(f"both_bad must be 'tie', 'drop' or 'grounded', not {self.both_bad!r}")
+        if self.both_bad == "grounded" and self.ties != "rao-kupper":
+            raise IncompatibleTies(f"both_bad='grounded' needs ties='rao-kupper', not {self.ties!r}")
+        if self.tie_threshold is not None and self.ties != "tobt":
+            raise IncompatibleTies(f"tie_threshold belongs to ties='tobt', not {self.ties!r}")
+        if self.tie_threshold is not None and not (
+            math.isfinite(self.tie_threshold) and self.tie_threshold > 0
+        ):
+            raise InvalidSetting(f"tie_threshold must be finite and above 0, not {self.tie_threshold}")
         if not (math.isfinite(self.prior) and self.prior >= 0):
             raise InvalidSetting(f"prior must be finite and not negative, not {self.prior}")
         if not math.isfinite(self.anchor_mean):
@@ -86,29 +98,55 @@ class BradleyTerry:
         systems), `n_all_bad`, `kwise_as_pairs`, `dropped` (unused ballots by reason), `components` (largest
         first), `strongly_connected`, `phantom_pairs`, `clusters` (independent clusters of the interval, or
         None), `unbounded` (systems met by only one cluster, whose bounds are infinite),
-        `separated_replicates` (bootstrap only).
+        `separated_replicates` (bootstrap only). With a model of ties, `tie_parameter` of the largest
+        component (name, estimate, low, high, and the chance of a tie between equals) and, grounded, `ground`
+        (the score of the line of usefulness, low, high); each component carries its own.
 
         Raises NotConverged, TooFewClusters, MissingClusters, MissingRandomness.
         """
-        comparisons = compare(ballots, both_bad=self.both_bad)
+        comparisons = compare(ballots, both_bad=self.both_bad, ignore_ties=self.ties == "ignore")
         total = tally(comparisons)
         groups = components(total.n_items, total.first, total.second)
-        islands = [settle(total, group, prior=self.prior) for group in groups]
+        setting = self._tie_setting()
+        islands = [settle(total, group, prior=self.prior, setting=setting) for group in groups]
         n_clusters, spreads = _spread(ballots, comparisons, total, islands, interval, rng)
-        board = _Board(ballots.items, self, comparisons, total, islands, spreads, interval)
+        board = Board(ballots.items, self, comparisons, total, islands, spreads, interval)
+        diagnostics = board.diagnostics(n_clusters)
+        if setting is not None:
+            facts = [
+                _tie_facts(island, None if spreads is None else spreads[k], interval, self.anchor_mean)
+                for k, island in enumerate(islands)
+            ]
+            for component, found in zip(diagnostics["components"], facts, strict=True):
+                component.update(found)
+            nothing = {"tie_parameter": None, "ground": None}
+            diagnostics.update(facts[0] if facts else nothing)
         return Ranking(
             ratings=board.ratings(),
-            diagnostics=board.diagnostics(n_clusters),
+            diagnostics=diagnostics,
             settings=self._settings(interval),
             covariance=board.covariance(),
         )
 
+    def _tie_setting(self) -> TieSetting | None:
+        if self.both_bad == "grounded":
+            return TieSetting(GroundedRaoKupper())
+        model = _TIE_MODELS.get(self.ties)
+        if model is None:
+            return None
+        return TieSetting(model, None if self.tie_threshold is None else model.internal(self.tie_threshold))
+
     def _settings(self, interval: Interval | None) -> dict[str, Any]:
         settings: dict[str, Any] = {"model": "bradley-terry", **asdict(self)}
-        settings |= {"scale": SCALE, "phantom": PHANTOM, "tolerance": TOLERANCE, "interval": None}
-        if interval is not None:
-            settings["interval"] = {"kind": type(interval).__name__.lower(), **asdict(interval)}
-        return settings
+        settings |= {"scale": SCALE, "phantom": PHANTOM, "tolerance": TOLERANCE}
+        return settings | {"interval": described(interval)}
+
+
+def described(interval: Interval | None) -> dict[str, Any] | None:
+    """An interval's settings as JSON values."""
+    if interval is None:
+        return None
+    return {"kind": type(interval).__name__.lower(), **asdict(interval)}
 
 
 def _spread(
@@ -123,6 +161,14 @@ def _spread(
         return None, None
     if isinstance(interval, Bootstrap) and rng is None:
         raise MissingRandomness("a bootstrap needs rng=numpy.random.default_rng(seed)")
+    if interval.cluster == TWO_WAY:
+        ways = [
+            _spread(ballots, comparisons, total, islands, replace(interval, cluster=cast(Cluster, way)), rng)
+            for way in ("voter", "prompt", MEETING)
+        ]
+        counts = [count for count, _ in ways if count is not None]
+        parts = [spreads for _, spreads in ways if spreads is not None]
+        return min(counts), [two_way(*three) for three in zip(*parts, strict=True)]
     sums = split(ballots, comparisons, total, cluster=interval.cluster)
     if sums.n_clusters < 2:
         raise TooFewClusters(
@@ -134,165 +180,38 @@ def _spread(
     return sums.n_clusters, bootstrap(islands, sums, replicates=interval.replicates, rng=rng)
 
 
-@dataclass(frozen=True, eq=False)
-class _Board:
-    """Puts the islands' estimates together into rows."""
-
-    items: tuple[str, ...]
-    model: BradleyTerry
-    comparisons: Comparisons
-    total: Tally
-    islands: list[Island]
-    spreads: list[Spread] | None
-    interval: Interval | None
-
-    def ratings(self) -> tuple[Rating, ...]:
-        records = self._records()
-        rows: list[Rating] = []
-        for component in range(len(self.islands)):
-            rows += sorted(self._component(component, records), key=lambda r: (-(r.score or 0.0), r.item))
-        rated = {row.item for row in rows}
-        unrated = [i for i, item in enumerate(self.items) if item not in rated]
-        rows += [self._row(i, records, None) for i in sorted(unrated, key=lambda i: self.items[i])]
-        return tuple(rows)
-
-    def _component(self, component: int, records: Ints) -> list[Rating]:
-        island = self.islands[component]
-        score = SCALE * island.solution.theta + self.model.anchor_mean
-        bounds = self._bounds(component, score)
-        ranks = None if bounds is None else rank_interval(*bounds)
-        rows = []
-        for position, item in enumerate(island.items.tolist()):
-            rows.append(
-                self._row(
-                    item,
-                    records,
-                    component,
-                    score=float(score[position]),
-                    low=None if bounds is None else float(bounds[0][position]),
-                    high=None if bounds is None else float(bounds[1][position]),
-                    rank_low=None if ranks is None else int(ranks.low[position]),
-                    rank_high=None if ranks is None else int(ranks.high[position]),
-                    separated=bool(island.separation.is_separated[position]),
-                )
-            )
-        return rows
-
-    def _row(
-        self,
-        item: int,
-        records: Ints,
-        component: int | None,
-        *,
-        score: float | None = None,
-        low: float | None = None,
-        high: float | None = None,
-        rank_low: int | None = None,
-        rank_high: int | None = None,
-        separated: bool = False,
-    ) -> Rating:
-        n = int(self.total.ballots_of[item])
-        wins, ties, losses = (int(value) for value in records[:, item])
-        return Rating(
-            item=self.items[item],
-            score=score,
-            low=low,
-            high=high,
-            rank_low=rank_low,
-            rank_high=rank_high,
-            n=n,
-            wins=wins,
-            ties=ties,
-            losses=losses,
-            component=component,
-            separated=separated,
-            provisional=n < self.model.provisional_below,
-        )
-
-    def _records(self) -> Ints:
-        """int64[3, n]: wins, ties and losses of every item, in compared pairs."""
-        first, second, events, n = self.total.first, self.total.second, self.total.events, self.total.n_items
-
-        def per_item(at_first: int, at_second: int) -> Floats:
-            return sum_by(first, events[at_first], n) + sum_by(second, events[at_second], n)
-
-        rows = [per_item(FIRST_WON, SECOND_WON), per_item(TIED, TIED), per_item(SECOND_WON, FIRST_WON)]
-        return np.rint(np.stack(rows)).astype(np.int64)
-
-    def _bounds(self, component: int, score: Floats) -> tuple[Floats, Floats] | None:
-        if self.spreads is None or self.interval is None:
-            return None
-        spread, state = self.spreads[component], self.islands[component].separation
-        width = (
-            normal_quantile(self.interval.level)
-            * SCALE
-            * np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
-        )
-        has_prior = self.model.prior > 0
-        open_below: Bools = ~spread.is_known | (state.no_floor & (not has_prior))
-        open_above: Bools = ~spread.is_known | (state.no_ceiling & (not has_prior))
-        return np.where(open_below, -np.inf, score - width), np.where(open_above, np.inf, score + width)
-
-    def covariance(self) -> Covariance | None:
-        if self.spreads is None or self.interval is None:
-            return None
-        n = len(self.items)
-        matrix, strong, seen = np.zeros((n, n)), np.full(n, -1, dtype=np.int64), 0
-        for island, spread in zip(self.islands, self.spreads, strict=True):
-            matrix[np.ix_(island.items, island.items)] = SCALE**2 * spread.covariance
-            strong[island.items] = seen + island.separation.strong
-            seen += int(island.separation.strong.max()) + 1
-        return Covariance(self.items, matrix, strong, normal_quantile(self.interval.level))
-
-    def diagnostics(self, n_clusters: int | None) -> dict[str, Any]:
-        islands, comparisons, spreads = self.islands, self.comparisons, self.spreads
-        values: dict[str, Any] = {
-            "converged": True,
-            "iterations": max((island.solution.iterations for island in islands), default=0),
-            "gradient_norm": max((island.solution.gradient_norm for island in islands), default=0.0),
-            "log_likelihood": sum(_log_likelihood(island) for island in islands),
-            "n_ballots": comparisons.n_ballots,
-            "n_comparisons": int(comparisons.key.size),
-            "n_pairs": int(self.total.first.size),
-            "n_all_bad": comparisons.n_all_bad,
-            "kwise_as_pairs": comparisons.kwise_as_pairs,
-            "dropped": dict(comparisons.dropped),
-            "components": [self._component_facts(component) for component in range(len(islands))],
-            "strongly_connected": all(island.is_strongly_connected for island in islands),
-            "phantom_pairs": sum(island.phantom_pairs for island in islands),
-            "clusters": n_clusters,
-        }
-        if spreads is not None:
-            values["unbounded"] = sorted(
-                self.items[item]
-                for island, spread in zip(islands, spreads, strict=True)
-                for item in island.items[~spread.is_known].tolist()
-            )
-        if spreads is not None and isinstance(self.interval, Bootstrap):
-            values["separated_replicates"] = max(
-                (spread.separated_replicates for spread in spreads), default=0
-            )
-        return values
-
-    def _component_facts(self, component: int) -> dict[str, Any]:
-        island = self.islands[component]
-        return {
-            "items": [self.items[item] for item in island.items.tolist()],
-            "strongly_connected": island.is_strongly_connected,
-            "phantom_pairs": island.phantom_pairs,
-            "clusters": None if self.spreads is None else self.spreads[component].n_clusters,
-        }
+def _tie_facts(
+    island: Island, spread: Spread | None, interval: Interval | None, anchor_mean: float
+) -> dict[str, Any]:
+    assert island.tied is not None  # noqa: S101 - only called with a model of ties
+    problem, solution = island.tied.problem, island.tied.solution
+    quantile = 0.0 if interval is None else normal_quantile(interval.level)
+    return {
+        "tie_parameter": _tie_parameter(problem.model, solution.beta, spread, quantile),
+        "ground": None if problem.is_shift_free else _ground(solution.theta, anchor_mean, spread, quantile),
+    }
 
 
-def _log_likelihood(island: Island) -> float:
-    problem = island.problem
-    if not island.phantom.any():
-        return problem.log_likelihood(island.solution.theta)
-    bare = type(problem)(
-        problem.n,
-        problem.first,
-        problem.second,
-        problem.won - 0.5 * island.phantom,
-        problem.total - island.phantom,
-    )
-    return bare.log_likelihood(island.solution.theta)
+def _tie_parameter(model: TieModel, beta: float, spread: Spread | None, quantile: float) -> dict[str, Any]:
+    low: float | None = None
+    high: float | None = None
+    if spread is not None and spread.tie_variance is not None:
+        width = quantile * math.sqrt(max(spread.tie_variance, 0.0))
+        low, high = model.published(beta - width), model.published(beta + width)
+    return {
+        "name": model.parameter,
+        "estimate": model.published(beta),
+        "low": low,
+        "high": high,
+        "tie_share_between_equals": model.tie_share(beta),
+    }
+
+
+def _ground(
+    theta: np.ndarray[Any, np.dtype[np.float64]], anchor_mean: float, spread: Spread | None, quantile: float
+) -> dict[str, Any]:
+    score = anchor_mean - SCALE * float(theta.mean())
+    if spread is None or spread.ground_variance is None:
+        return {"score": score, "low": None, "high": None}
+    width = quantile * SCALE * math.sqrt(max(spread.ground_variance, 0.0))
+    return {"score": score, "low": score - width, "high": score + width}

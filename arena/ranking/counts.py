@@ -4,7 +4,7 @@ intervals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,16 +15,26 @@ from arena.ranking.arrays import Bools, Floats, Ints, sum_by
 from arena.ranking.ballots import NOT_COMPARED, UNKNOWN, Ballots
 from arena.ranking.errors import InvalidSetting, MissingClusters
 
-BothBad = Literal["tie", "drop"]
-"""How a ballot whose answers were all called bad is read: its compared pairs are ties, or it is left out."""
+BothBad = Literal["tie", "drop", "grounded"]
+"""How a ballot whose answers were all called bad is read: its compared pairs are ties, or it is left out, or
+they are an outcome of their own, which only a grounded model can read.
+"""
 
-Cluster = Literal["ballot", "vote", "voter", "prompt"]
-"""What is drawn independently: ballots ("vote" is another name for it), voters or prompts."""
+Cluster = Literal["ballot", "vote", "voter", "prompt", "voter,prompt"]
+"""What is drawn independently: ballots ("vote" is another name for it), voters or prompts; or voters and
+prompts both, crossing each other.
+"""
 
-CLUSTERS: tuple[Cluster, ...] = ("ballot", "vote", "voter", "prompt")
+CLUSTERS: tuple[Cluster, ...] = ("ballot", "vote", "voter", "prompt", "voter,prompt")
+TWO_WAY = "voter,prompt"
+MEETING = "voter&prompt"
+"""The ballots of one voter on one prompt: what the two ways of clustering count twice."""
 
-FIRST_WON, SECOND_WON, TIED = 0, 1, 2
-"""The three outcomes of a compared pair: rows of `Tally.weight` and `Tally.events`."""
+FIRST_WON, SECOND_WON, TIED, BAD = 0, 1, 2, 3
+OUTCOMES = 4
+"""The outcomes of a compared pair: rows of `Tally.weight` and `Tally.events`. `BAD` is a row of its own only
+where "both bad" is not read as a tie.
+"""
 
 T = TypeVar("T", np.int64, np.float64)
 
@@ -36,13 +46,15 @@ _DENSE_CELLS = 1 << 20  # count into a full table up to this many cells, or up t
 class Comparisons:
     """Every compared pair of every usable ballot, c in all, as one integer each.
 
-    key         int64[c] = (left item * n_items + right item) * 3 + outcome
+    key         int64[c] = (left item * n_items + right item) * OUTCOMES + outcome, "both bad" always apart
+    n_outcomes  outcomes kept apart in a tally: 4, or 3 where "both bad" is a tie
     ballot      int64[c], the ballot a comparison comes from; None if comparison k is ballot k
     weight      float64[c]; None if all weights are 1
     ballots_of  int64[n_items], usable ballots on which an item was compared; None if each ballot is one pair
     """
 
     n_items: int
+    n_outcomes: int
     key: NDArray[np.integer]
     ballot: Ints | None
     weight: Floats | None
@@ -58,8 +70,8 @@ class Tally:
     """The sufficient statistic of any pairwise model: P observed pairs with their outcomes.
 
     first, second   int64[P], items of the pair, first < second, in lexicographic order
-    weight          float64[3, P], weight of the comparisons won by first, won by second, tied
-    events          int64[3, P], the same as plain numbers of comparisons
+    weight          float64[O, P], weight of the comparisons won by first, won by second, tied (, both bad)
+    events          int64[O, P], the same as plain numbers of comparisons
     ballots_of      int64[n_items], usable ballots on which each item was compared
     """
 
@@ -74,7 +86,7 @@ class Tally:
 class ClusterSums(NamedTuple):
     """A tally split by cluster; `cell = outcome * P + pair`.
 
-    matrix      sparse float64[G, 3 P], weight of each cell in each cluster
+    matrix      sparse float64[G, O P], weight of each cell in each cluster
     """
 
     n_clusters: int
@@ -84,7 +96,7 @@ class ClusterSums(NamedTuple):
 class SingleSums(NamedTuple):
     """A tally whose clusters hold one comparison each, so that no split is needed.
 
-    square      float64[3, P], sum of the squared weights
+    square      float64[O, P], sum of the squared weights
     weight      the weights of the comparisons, or None if all are 1
     cell        int64[c], cell of each comparison; None if all weights are 1
     """
@@ -95,20 +107,25 @@ class SingleSums(NamedTuple):
     cell: Ints | None
 
 
-def compare(ballots: Ballots, *, both_bad: BothBad = "tie") -> Comparisons:
+def compare(ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = False) -> Comparisons:
     """List the compared pairs of all usable ballots.
 
     A ballot is left out, and counted in `dropped`, if its weight is 0 ("zero_weight"), if all its answers
     were bad and `both_bad` is "drop" ("both_bad"), or if fewer than two of its slots are compared
-    ("nothing_compared").
+    ("nothing_compared"). With `ignore_ties` tied comparisons are left out, and a ballot with no other is
+    dropped ("only_ties").
     """
-    if both_bad not in ("tie", "drop"):
-        raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {both_bad!r}")
+    if both_bad not in ("tie", "drop", "grounded"):
+        raise InvalidSetting(f"both_bad must be 'tie', 'drop' or 'grounded', not {both_bad!r}")
+    n_outcomes = 4 if both_bad == "grounded" else 3
     n = len(ballots.items)
-    usable, dropped = _usable(ballots, both_bad=both_bad)
+    usable, dropped = usable_ballots(ballots, both_bad=both_bad)
     keys: list[NDArray[np.integer]] = []
     owners: list[Ints] = []
-    for ballot, left, right in ballots.slot_pairs():
+    is_kept = usable is None and ballots.pair_key is not None
+    if is_kept and ballots.pair_key is not None:
+        keys.append(ballots.pair_key)
+    for ballot, left, right in () if is_kept else ballots.slot_pairs():
         item, rank = ballots.slot_item, ballots.slot_rank
         bad = ballots.all_bad[ballot]
         key, compared = _encode(
@@ -117,7 +134,7 @@ def compare(ballots: Ballots, *, both_bad: BothBad = "tie") -> Comparisons:
         if usable is not None:
             kept = usable[ballot]
             compared = kept if compared is None else compared & kept
-        if compared is None and isinstance(ballot, slice):
+        if compared is None and ballots.size_shared == 2:
             keys.append(key)
             continue
         number = np.arange(len(ballots)) if isinstance(ballot, slice) else ballot
@@ -129,37 +146,42 @@ def compare(ballots: Ballots, *, both_bad: BothBad = "tie") -> Comparisons:
     weight = None if ballots.is_unweighted else ballots.weight if owner is None else ballots.weight[owner]
     used = np.ones(len(ballots), dtype=np.bool_) if usable is None else usable
     n_used = len(ballots) if usable is None else int(used.sum())
-    return Comparisons(
+    found = Comparisons(
         n_items=n,
+        n_outcomes=n_outcomes,
         key=key,
         ballot=owner,
         weight=weight,
         ballots_of=None if ballots.size_shared == 2 else _ballots_of(ballots, usable),
         n_ballots=n_used,
-        n_all_bad=int(ballots.all_bad.sum()),
+        n_all_bad=int(np.count_nonzero(ballots.all_bad)),
         kwise_as_pairs=0 if ballots.size_shared == 2 else int(((ballots.sizes > 2) & used).sum()),
         dropped=dropped,
     )
+    return _without_ties(found, ballots) if ignore_ties else found
 
 
 def tally(comparisons: Comparisons) -> Tally:
     """Sum comparisons to one row per observed pair."""
-    n, key = comparisons.n_items, comparisons.key
+    n, key, n_outcomes = comparisons.n_items, comparisons.key, comparisons.n_outcomes
     if _is_dense(comparisons):
-        events = np.bincount(key, minlength=3 * n * n).reshape(n, n, 3)
-        won, tied = _fold(events)
-        first, second = np.nonzero(np.triu(won + won.T + tied, 1))
-        counted = _rows(won, tied, first, second)
+        shape = (n, n, OUTCOMES)
+        events = np.bincount(key, minlength=OUTCOMES * n * n).reshape(shape)
+        won, *even = _fold(events, n_outcomes)
+        first, second = np.nonzero(np.triu(won + won.T + sum(even), 1))
+        counted = _rows(won, even, first, second)
         if comparisons.weight is None:
             summed = counted.astype(np.float64)
         else:
-            weights = sum_by(key, comparisons.weight, 3 * n * n).reshape(n, n, 3)
-            summed = _rows(*_fold(weights), first, second)
+            won_weight, *even_weight = _fold(
+                sum_by(key, comparisons.weight, events.size).reshape(shape), n_outcomes
+            )
+            summed = _rows(won_weight, even_weight, first, second)
         return Tally(n, first, second, summed, counted, _per_item(comparisons, first, second, counted))
     canonical = _canonical(key, n)
-    pairs, inverse = np.unique(canonical // 3, return_inverse=True)
-    cell = (canonical % 3) * pairs.size + inverse
-    counted = np.bincount(cell, minlength=3 * pairs.size).reshape(3, pairs.size)
+    pairs, inverse = np.unique(canonical // OUTCOMES, return_inverse=True)
+    cell = np.minimum(canonical % OUTCOMES, n_outcomes - 1) * pairs.size + inverse
+    counted = np.bincount(cell, minlength=n_outcomes * pairs.size).reshape(n_outcomes, pairs.size)
     if comparisons.weight is None:
         summed = counted.astype(np.float64)
     else:
@@ -169,25 +191,25 @@ def tally(comparisons: Comparisons) -> Tally:
 
 
 def split(
-    ballots: Ballots, comparisons: Comparisons, total: Tally, *, cluster: Cluster
+    ballots: Ballots, comparisons: Comparisons, total: Tally, *, cluster: str
 ) -> ClusterSums | SingleSums:
     """Sum comparisons to one row per cluster; a ballot is always inside one cluster.
 
     Raises MissingClusters if the ballots lack the column, InvalidSetting for an unknown cluster.
     """
-    code = _cluster_codes(ballots, cluster)
+    code = cluster_codes(ballots, cluster)
     owner = comparisons.ballot
     if code is None and (owner is None or owner.size == comparisons.n_ballots):
         return _single(comparisons, total)
     number = np.arange(comparisons.key.size) if owner is None else owner
     n_clusters, row = _renumber(number if code is None else code[number])
-    cell = _cells(comparisons, total)
+    cell = cell_of(comparisons, total)
     ones = np.ones(cell.size) if comparisons.weight is None else comparisons.weight
-    shape = (n_clusters, 3 * total.first.size)
+    shape = (n_clusters, comparisons.n_outcomes * total.first.size)
     return ClusterSums(n_clusters, sparse.csr_array(sparse.coo_array((ones, (row, cell)), shape=shape)))
 
 
-def _usable(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[str, int]]:
+def usable_ballots(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[str, int]]:
     """Which ballots are used (None: all) and why the others are not; the first reason found counts."""
     dropped = {"zero_weight": 0, "both_bad": 0, "nothing_compared": 0}
     reasons: list[tuple[str, Bools]] = []
@@ -208,6 +230,30 @@ def _usable(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[
     return usable, dropped
 
 
+def _without_ties(found: Comparisons, ballots: Ballots) -> Comparisons:
+    decided = found.key % OUTCOMES < TIED
+    owner = np.arange(found.key.size) if found.ballot is None else found.ballot
+    ballot, key = owner[decided], found.key[decided]
+    used = np.unique(ballot).size
+    ballots_of = None
+    if found.ballots_of is not None:
+        n = found.n_items
+        left, right = np.divmod(key // OUTCOMES, n)
+        met = np.unique(np.concatenate([ballot * n + left, ballot * n + right]))
+        ballots_of = np.bincount(met % n, minlength=n)
+    sizes = ballots.sizes
+    return replace(
+        found,
+        key=key,
+        ballot=ballot,
+        weight=None if found.weight is None else found.weight[decided],
+        ballots_of=ballots_of,
+        n_ballots=used,
+        kwise_as_pairs=int((sizes[np.unique(ballot)] > 2).sum()),
+        dropped={**found.dropped, "only_ties": found.n_ballots - used},
+    )
+
+
 def _encode(
     n: int,
     left: NDArray[np.int32],
@@ -225,10 +271,10 @@ def _encode(
         ahead, behind = left_rank[part], right_rank[part]
         outcome = np.int8(TIED) - np.int8(2) * (ahead < behind) - (ahead > behind)
         if bad is not None:
-            outcome[bad[part]] = TIED
+            outcome[bad[part]] = BAD
         np.multiply(left[part], n, out=key[part], dtype=np.int64)
         key[part] += right[part]
-        key[part] *= 3
+        key[part] *= OUTCOMES
         key[part] += outcome
         lowest = np.minimum(ahead, behind)
         if lowest.min() < 1:
@@ -255,42 +301,52 @@ def _per_item(comparisons: Comparisons, first: Ints, second: Ints, events: Ints)
 
 
 def _is_dense(comparisons: Comparisons) -> bool:
-    return 3 * comparisons.n_items**2 <= max(_DENSE_CELLS, 4 * comparisons.key.size)
+    return OUTCOMES * comparisons.n_items**2 <= max(_DENSE_CELLS, 4 * comparisons.key.size)
 
 
-def _fold(cells: NDArray[T]) -> tuple[NDArray[T], NDArray[T]]:
-    """(won[i, j] by i against j in either order, tied[i, j] symmetric) from cells[left, right, outcome]."""
-    return cells[:, :, FIRST_WON] + cells[:, :, SECOND_WON].T, cells[:, :, TIED] + cells[:, :, TIED].T
+def _fold(cells: NDArray[T], n_outcomes: int) -> list[NDArray[T]]:
+    """won[i, j] by i against j in either order, then each even outcome, symmetric, from cells[left, right,
+    outcome]; with 3 outcomes "both bad" joins the ties.
+    """
+    if n_outcomes == BAD:
+        cells[:, :, TIED] += cells[:, :, BAD]
+    won = cells[:, :, FIRST_WON] + cells[:, :, SECOND_WON].T
+    tables = [won]
+    for outcome in range(TIED, n_outcomes):
+        even: NDArray[T] = cells[:, :, outcome]
+        tables.append(even + even.T)
+    return tables
 
 
-def _rows(won: NDArray[T], tied: NDArray[T], first: Ints, second: Ints) -> NDArray[T]:
-    return np.stack([won[first, second], won[second, first], tied[first, second]])
+def _rows(won: NDArray[T], even: list[NDArray[T]], first: Ints, second: Ints) -> NDArray[T]:
+    return np.stack([won[first, second], won[second, first], *(table[first, second] for table in even)])
 
 
 def _canonical(key: NDArray[np.integer], n: int) -> Ints:
     """Keys with the smaller item on the left."""
-    pair, outcome = np.divmod(key.astype(np.int64, copy=False), 3)
+    pair, outcome = np.divmod(key.astype(np.int64, copy=False), OUTCOMES)
     left, right = np.divmod(pair, max(n, 1))
-    outcome = np.where((left > right) & (outcome != TIED), 1 - outcome, outcome)
+    outcome = np.where((left > right) & (outcome < TIED), 1 - outcome, outcome)
     lower, upper = np.minimum(left, right), np.maximum(left, right)
-    canonical: Ints = (lower * n + upper) * 3 + outcome
+    canonical: Ints = (lower * n + upper) * OUTCOMES + outcome
     return canonical
 
 
-def _cells(comparisons: Comparisons, total: Tally) -> Ints:
+def cell_of(comparisons: Comparisons, total: Tally) -> Ints:
     """int64[c], the cell `outcome * P + pair` of each comparison."""
-    n = total.n_items
+    n, n_outcomes = total.n_items, comparisons.n_outcomes
     if _is_dense(comparisons):
         pairs = np.arange(total.first.size)
-        table = np.zeros((n, n, 3), dtype=np.int64)
-        for outcome, swapped in ((FIRST_WON, SECOND_WON), (SECOND_WON, FIRST_WON), (TIED, TIED)):
-            table[total.first, total.second, outcome] = outcome * pairs.size + pairs
-            table[total.second, total.first, swapped] = outcome * pairs.size + pairs
+        table = np.zeros((n, n, OUTCOMES), dtype=np.int64)
+        for outcome, swapped in enumerate((SECOND_WON, FIRST_WON, TIED, BAD)):
+            row = min(outcome, n_outcomes - 1)
+            table[total.first, total.second, outcome] = row * pairs.size + pairs
+            table[total.second, total.first, swapped] = row * pairs.size + pairs
         looked_up: Ints = table.reshape(-1)[comparisons.key]
         return looked_up
     canonical = _canonical(comparisons.key, n)
-    pair = np.searchsorted(total.first * n + total.second, canonical // 3)
-    cell: Ints = (canonical % 3) * total.first.size + pair
+    pair = np.searchsorted(total.first * n + total.second, canonical // OUTCOMES)
+    cell: Ints = np.minimum(canonical % OUTCOMES, n_outcomes - 1) * total.first.size + pair
     return cell
 
 
@@ -309,13 +365,23 @@ def _renumber(code: Ints) -> tuple[int, Ints]:
 def _single(comparisons: Comparisons, total: Tally) -> SingleSums:
     if comparisons.weight is None:
         return SingleSums(comparisons.key.size, total.weight, None, None)
-    cell = _cells(comparisons, total)
+    cell = cell_of(comparisons, total)
     square = sum_by(cell, comparisons.weight**2, total.weight.size)
     return SingleSums(cell.size, square.reshape(total.weight.shape), comparisons.weight, cell)
 
 
-def _cluster_codes(ballots: Ballots, cluster: Cluster) -> Ints | None:
-    """int64[n], the cluster of each ballot; None: each is its own."""
+def cluster_codes(ballots: Ballots, cluster: str) -> Ints | None:
+    """int64[n], the cluster of each ballot; None: each is its own.
+
+    Raises MissingClusters, and InvalidSetting for two ways at once, which only some intervals combine.
+    """
+    if cluster == TWO_WAY:
+        raise InvalidSetting("only the sandwich of a likelihood model clusters by voter and prompt at once")
+    if cluster == MEETING:
+        voter, prompt = cluster_codes(ballots, "voter"), cluster_codes(ballots, "prompt")
+        assert voter is not None  # noqa: S101 - both are columns, or MissingClusters was raised
+        assert prompt is not None  # noqa: S101
+        return voter * (int(prompt.max(initial=0)) + 1) + prompt
     if cluster in ("ballot", "vote"):
         return None
     if cluster not in CLUSTERS:

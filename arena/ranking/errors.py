@@ -52,6 +52,14 @@ class InvalidSetting(RankingError):
     """A setting of a model, an interval or a draw has a value that means nothing."""
 
 
+class IncompatibleTies(InvalidSetting):
+    """A setting belongs to one model of ties and was given with another."""
+
+
+class BallotTooWide(RankingError):
+    """A ranking with ties compares more items than the model of ties can list sets of."""
+
+
 class NotConverged(RankingError):
     """The solver stopped before the gradient was small; no number is returned."""
 

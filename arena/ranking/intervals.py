@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
-from arena.ranking.counts import CLUSTERS, Cluster, ClusterSums, SingleSums
+from arena.ranking.counts import CLUSTERS, MEETING, TWO_WAY, Cluster, ClusterSums, SingleSums
 from arena.ranking.errors import InvalidSetting
-from arena.ranking.island import Island, replicate_problem
-from arena.ranking.newton import chord, laplacian
+from arena.ranking.island import Island, Tied, replicate_problem, replicate_tie_problem
+from arena.ranking.newton import Grounded, chord, laplacian
+from arena.ranking.tie_fit import Factor, TieSolution, assemble, climb, near
+from arena.ranking.tie_models import Curvature, Slopes
 
 _REPLICATE_TOLERANCE = 1e-7
 
@@ -28,7 +30,8 @@ class Sandwich:
     """H^-1 G H^-1 with the scores summed inside each cluster before they are squared (Liang & Zeger 1986).
 
     level       nominal coverage of each single interval, between 0 and 1
-    cluster     what was drawn independently: "ballot" (or "vote"), "voter", "prompt"
+    cluster     what was drawn independently: "ballot" (or "vote"), "voter", "prompt", or "voter,prompt": the
+                covariance by voter plus that by prompt less that by both (Cameron, Gelbach & Miller 2011)
 
     G carries the factor C / (C - 1) for C clusters. On pairs that cross strong components all outcomes are
     alike, so their scores say nothing about their spread: there the model's own information stands in for G.
@@ -57,6 +60,8 @@ class Bootstrap:
 
     def __post_init__(self) -> None:
         _check(self.level, self.cluster)
+        if self.cluster == TWO_WAY:
+            raise InvalidSetting("a bootstrap draws one kind of cluster, not voters and prompts at once")
         if self.replicates < 2:
             raise InvalidSetting(f"a bootstrap needs at least 2 replicates, not {self.replicates}")
 
@@ -71,12 +76,18 @@ class Spread(NamedTuple):
     is_known        bool[n], False for items met by fewer than two clusters: one cluster shows no spread
     n_clusters      clusters with a comparison in the island
     separated_replicates    resamples that needed phantoms of their own (0 for a sandwich)
+    tie_variance    of the tie parameter on its internal scale; None without one
+    ground_variance of the mean of theta above the ground; None without a ground
+    order_variance  float64[d], of ln delta of each size of tie (Plackett-Luce)
     """
 
     covariance: Floats
     is_known: Bools
     n_clusters: int
     separated_replicates: int
+    tie_variance: float | None = None
+    ground_variance: float | None = None
+    order_variance: Floats | None = None
 
 
 class RankInterval(NamedTuple):
@@ -93,6 +104,8 @@ def normal_quantile(level: float) -> float:
 
 def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
     """Clustered sandwich covariance of an island; `sums` belong to the whole board."""
+    if island.tied is not None:
+        return _tied_sandwich(island, island.tied, sums)
     problem, n = island.problem, island.n
     probability = problem.probability(island.solution.theta)
     # Score of theta_first per unit of weight, by outcome: won, lost, tied.
@@ -113,6 +126,33 @@ def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
     return Spread(0.5 * (covariance + covariance.T), known, clusters, 0)
 
 
+def two_way(by_voter: Spread, by_prompt: Spread, by_both: Spread) -> Spread:
+    """Combine three one-way spreads; negative eigenvalues, which no covariance has, are set to 0."""
+    matrix = by_voter.covariance + by_prompt.covariance - by_both.covariance
+    value, vector = np.linalg.eigh(matrix)
+    if value.min() < 0.0:
+        matrix = (vector * np.maximum(value, 0.0)) @ vector.T
+
+    def combined(name: str) -> float | None:
+        parts = [getattr(spread, name) for spread in (by_voter, by_prompt, by_both)]
+        return None if None in parts else max(parts[0] + parts[1] - parts[2], 0.0)
+
+    orders = None
+    if by_voter.order_variance is not None:
+        assert by_prompt.order_variance is not None  # noqa: S101 - three spreads of one model
+        assert by_both.order_variance is not None  # noqa: S101
+        orders = by_voter.order_variance + by_prompt.order_variance - by_both.order_variance
+    return Spread(
+        matrix,
+        by_voter.is_known & by_prompt.is_known,
+        min(by_voter.n_clusters, by_prompt.n_clusters),
+        0,
+        combined("tie_variance"),
+        combined("ground_variance"),
+        orders,
+    )
+
+
 def bootstrap(
     islands: list[Island], sums: ClusterSums | SingleSums, *, replicates: int, rng: np.random.Generator
 ) -> list[Spread]:
@@ -120,27 +160,83 @@ def bootstrap(
 
     Raises NotConverged if a resample cannot be fitted.
     """
-    factors = [island.factor() for island in islands]
-    draws = [np.empty((replicates, island.n)) for island in islands]
-    separated = [0] * len(islands)
+    refits = [_Refits(island) if island.tied is None else _TiedRefits(island) for island in islands]
     resample = _Resampler(islands, sums)
-    for replicate in range(replicates):
+    for _ in range(replicates):
         cells = resample.draw(rng)
-        for k, island in enumerate(islands):
-            problem, lone = replicate_problem(island, cells[:, island.pairs])
-            separated[k] += lone
-            draws[k][replicate] = chord(
-                problem, island.solution.theta, factors[k], tolerance=_REPLICATE_TOLERANCE
-            ).theta
-    spreads = []
-    for k, island in enumerate(islands):
-        clusters, known = _clusters_of(island, sums)
-        covariance = np.atleast_2d(np.cov(draws[k], rowvar=False)) * _small_sample(clusters)
-        problem = island.problem
-        lone_meat = _crossing_information(island, problem.probability(island.solution.theta))
-        covariance += factors[k].solve(factors[k].solve(lone_meat).T)
-        spreads.append(Spread(covariance, known, clusters, separated[k]))
-    return spreads
+        for island, refit in zip(islands, refits, strict=True):
+            refit.add(cells[:, island.pairs])
+    return [refit.spread(*_clusters_of(island, sums)) for island, refit in zip(islands, refits, strict=True)]
+
+
+class _Refits:
+    """Estimates of one island over resamples, ties as half or left out."""
+
+    def __init__(self, island: Island) -> None:
+        self._island = island
+        self._factor: Grounded = island.factor()
+        self._draws: list[Floats] = []
+        self._separated = 0
+
+    def add(self, weight: Floats) -> None:
+        island = self._island
+        problem, lone = replicate_problem(island, weight)
+        self._separated += lone
+        found = chord(problem, island.solution.theta, self._factor, tolerance=_REPLICATE_TOLERANCE)
+        self._draws.append(found.theta)
+
+    def spread(self, clusters: int, known: Bools) -> Spread:
+        island, factor = self._island, self._factor
+        covariance = np.atleast_2d(np.cov(np.stack(self._draws), rowvar=False)) * _small_sample(clusters)
+        lone_meat = _crossing_information(island, island.problem.probability(island.solution.theta))
+        covariance += factor.solve(factor.solve(lone_meat).T)
+        return Spread(covariance, known, clusters, self._separated)
+
+
+class _TiedRefits:
+    """Estimates of one island over resamples, with the tie parameter and the place of the ground."""
+
+    def __init__(self, island: Island) -> None:
+        assert island.tied is not None  # noqa: S101 - the caller chose this class for it
+        self._island, self._tied = island, island.tied
+        self._factor: Factor = self._tied.problem.factor(self._tied.solution.theta, self._tied.solution.beta)
+        self._draws: list[TieSolution] = []
+        self._separated = 0
+
+    def add(self, weight: Floats) -> None:
+        problem, lone = replicate_tie_problem(self._island, weight)
+        self._separated += lone
+        of_fit = self._tied.problem
+        alike = (problem.is_free, problem.model, problem.is_shift_free) == (
+            of_fit.is_free,
+            of_fit.model,
+            of_fit.is_shift_free,
+        )
+        if alike:
+            found = near(problem, self._tied.solution, self._factor, tolerance=_REPLICATE_TOLERANCE)
+        else:
+            found = climb(problem, tolerance=_REPLICATE_TOLERANCE)
+        self._draws.append(found)
+
+    def spread(self, clusters: int, known: Bools) -> Spread:
+        factor, problem = self._factor, self._tied.problem
+        small = _small_sample(clusters)
+        theta = np.stack([draw.centred.theta for draw in self._draws])
+        covariance = np.atleast_2d(np.cov(theta, rowvar=False)) * small
+        lone = factor.solve(factor.solve(_tied_crossing(self._island, self._tied)).T)
+        centre = _centring(problem.n)
+        covariance += centre @ lone[: problem.n, : problem.n] @ centre
+        beta = np.array([draw.beta for draw in self._draws])
+        level = np.array([draw.theta.mean() for draw in self._draws])
+        finite = beta[np.isfinite(beta)]
+        return Spread(
+            covariance,
+            known,
+            clusters,
+            self._separated,
+            small * float(finite.var(ddof=1)) if problem.is_free and finite.size > 1 else None,
+            None if problem.is_shift_free else small * float(level[level != 0.0].var(ddof=1)),
+        )
 
 
 def rank_interval(low: Floats, high: Floats) -> RankInterval:
@@ -157,12 +253,13 @@ def rank_interval(low: Floats, high: Floats) -> RankInterval:
 
 
 class _Resampler:
-    """Draws the board's cells float64[3, P] with the clusters resampled."""
+    """Draws the board's cells float64[O, P] with the clusters resampled."""
 
     def __init__(self, islands: list[Island], sums: ClusterSums | SingleSums) -> None:
         self._sums = sums
         n_pairs = sum(island.pairs.size for island in islands)
-        self._shape = (3, n_pairs)
+        cells = sums.square.size if isinstance(sums, SingleSums) else sums.matrix.shape[1]
+        self._shape = (cells // max(n_pairs, 1), n_pairs)
         self._share: Floats | None = None
         if isinstance(sums, SingleSums) and sums.cell is None:
             self._share = sums.square.reshape(-1) / sums.square.sum()
@@ -183,12 +280,75 @@ class _Resampler:
 def _check(level: float, cluster: Cluster) -> None:
     if not 0.0 < level < 1.0:
         raise InvalidSetting(f"level must lie between 0 and 1, not {level}")
-    if cluster not in CLUSTERS:
+    if cluster not in (*CLUSTERS, MEETING):
         raise InvalidSetting(f"cluster must be one of {', '.join(CLUSTERS)}, not {cluster!r}")
 
 
 def _small_sample(clusters: int) -> float:
     return clusters / (clusters - 1) if clusters > 1 else 1.0
+
+
+def _tied_sandwich(island: Island, tied: Tied, sums: ClusterSums | SingleSums) -> Spread:
+    problem, solution, n = tied.problem, tied.solution, island.n
+    slopes = tied.slopes(island.crossing, island.weight.shape[0])
+    if isinstance(sums, SingleSums):
+        square = sums.square[:, island.pairs]
+        a, b, t = slopes
+        products = ((a, a), (b, b), (a, b), (a, t), (b, t), (t, t))
+        bend = Curvature(*((square * left * right).sum(axis=0) for left, right in products))
+        meat = assemble(n, island.first, island.second, bend, with_tie=problem.is_free)
+    else:
+        scores = _rows_of(island, sums) @ _tied_incidence(island, slopes, with_tie=problem.is_free)
+        meat = (scores.T @ scores).toarray()
+    clusters, known = _clusters_of(island, sums)
+    meat *= _small_sample(clusters)
+    meat += _tied_crossing(island, tied)
+    factor = problem.factor(solution.theta, solution.beta)
+    half = factor.solve(meat)
+    covariance = factor.solve(half.T)
+    strengths = 0.5 * (covariance + covariance.T)[:n, :n]
+    centre = _centring(n)
+    return Spread(
+        centre @ strengths @ centre,
+        known,
+        clusters,
+        0,
+        float(covariance[n, n]) if problem.is_free else None,
+        None if problem.is_shift_free else float(strengths.mean()),
+    )
+
+
+def _centring(n: int) -> Floats:
+    return np.eye(n) - 1.0 / n
+
+
+def _tied_crossing(island: Island, tied: Tied) -> Floats:
+    """The model's own information on crossing pairs and against a ground out of reach."""
+    problem, theta = tied.problem, tied.solution.theta
+    bend = problem.model.information(
+        theta[island.first],
+        theta[island.second],
+        tied.solution.beta,
+        np.where(island.crossing, problem.padded, 0.0),
+    )
+    meat = assemble(island.n, island.first, island.second, bend, with_tie=problem.is_free)
+    share = expit(theta)
+    diagonal = np.arange(island.n)
+    meat[diagonal, diagonal] += problem.ground_phantom * share * (1.0 - share)
+    return meat
+
+
+def _tied_incidence(island: Island, slopes: Slopes, *, with_tie: bool) -> sparse.csr_array:
+    """Sparse float64[O P, n (+ 1)] that turns weights of cells into scores of the parameters."""
+    outcomes, pairs = slopes.a.shape
+    row = np.tile(np.arange(outcomes * pairs), 3 if with_tie else 2)
+    columns = [np.tile(island.first, outcomes), np.tile(island.second, outcomes)]
+    values = [slopes.a.reshape(-1), slopes.b.reshape(-1)]
+    if with_tie:
+        columns.append(np.full(outcomes * pairs, island.n))
+        values.append(slopes.t.reshape(-1))
+    entries = (np.concatenate(values), (row, np.concatenate(columns)))
+    return sparse.csr_array(sparse.coo_array(entries, shape=(outcomes * pairs, island.n + int(with_tie))))
 
 
 def _incidence(island: Island, residual: Floats) -> sparse.csr_array:
@@ -201,11 +361,12 @@ def _incidence(island: Island, residual: Floats) -> sparse.csr_array:
 
 
 def _rows_of(island: Island, sums: ClusterSums) -> sparse.csr_array:
-    """The cluster sums in the island's own 3 P cells."""
-    board_pairs = sums.matrix.shape[1] // 3
+    """The cluster sums in the island's own O P cells."""
+    outcomes = island.weight.shape[0]
+    board_pairs = sums.matrix.shape[1] // outcomes
     if island.pairs.size == board_pairs:
         return sums.matrix
-    columns = np.concatenate([island.pairs + outcome * board_pairs for outcome in range(3)])
+    columns = np.concatenate([island.pairs + outcome * board_pairs for outcome in range(outcomes)])
     return sums.matrix[:, columns]
 
 

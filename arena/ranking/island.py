@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from arena.ranking.arrays import Bools, Floats, Ints
-from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, Tally
+from arena.ranking.arrays import Bools, Floats, Ints, sum_by
+from arena.ranking.counts import BAD, FIRST_WON, SECOND_WON, TIED, Tally
 from arena.ranking.graph import Separation, separation, strong_components
 from arena.ranking.newton import Grounded, PairProblem, Solution, ground, laplacian, newton
+from arena.ranking.tie_fit import TieProblem, TieSolution, climb, tie_is_finite
+from arena.ranking.tie_models import RaoKupper, Slopes, TieModel
 
 PHANTOM = 0.5
 """Weight of the drawn battle added to a pair that crosses strong components."""
+
+
+@dataclass(frozen=True)
+class TieSetting:
+    """Which model of ties is fitted, and its tie parameter (internal scale) if that is given."""
+
+    model: TieModel
+    fixed: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Tied:
+    """The fit of a component under a model with a tie parameter."""
+
+    problem: TieProblem
+    solution: TieSolution
+
+    def slopes(self, crossing: Bools, n_outcomes: int) -> Slopes:
+        """Scores of one unit of weight, float64[n_outcomes, P]; 0 on crossing pairs."""
+        theta, problem = self.solution.theta, self.problem
+        found = problem.model.slopes(theta[problem.first], theta[problem.second], self.solution.beta)
+
+        def filled(rows: Floats) -> Floats:
+            rows = np.where(crossing, 0.0, rows)
+            return np.vstack([rows, np.zeros((n_outcomes - rows.shape[0], rows.shape[1]))])
+
+        return Slopes(*(filled(rows) for rows in found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +52,10 @@ class Island:
     items           int64[n], positions on the board, ascending
     pairs           int64[P], columns of the board's tally
     first, second   int64[P], positions in `items`
-    weight          float64[3, P], the tally's rows
+    weight          float64[O, P], the tally's rows
     crossing        bool[P], the pair lies between two strong components: its outcomes are all alike
     phantom         float64[P], weight of drawn battles added to each pair
+    tied            the fit with a tie parameter; None where ties count half or not at all
     """
 
     items: Ints
@@ -37,6 +68,8 @@ class Island:
     phantom: Floats
     prior: float
     solution: Solution
+    setting: TieSetting | None = None
+    tied: Tied | None = None
 
     @property
     def n(self) -> int:
@@ -49,11 +82,19 @@ class Island:
     @property
     def phantom_pairs(self) -> int:
         """How many pairs got a phantom because the estimate would not exist without it."""
-        return 0 if self.prior > 0 else int(self.crossing.sum())
+        return 0 if self.prior > 0 else int(np.count_nonzero(self.phantom))
 
     @property
     def problem(self) -> PairProblem:
         return half_tie_problem(self.n, self.first, self.second, self.weight, self.phantom)
+
+    @property
+    def log_likelihood(self) -> float:
+        """Natural logarithm, without phantoms."""
+        if self.tied is not None:
+            return self.tied.problem.log_likelihood(self.tied.solution.theta, self.tied.solution.beta)
+        bare = half_tie_problem(self.n, self.first, self.second, self.weight, np.zeros(self.phantom.size))
+        return bare.log_likelihood(self.solution.theta)
 
     def factor(self) -> Grounded:
         """The grounded information matrix at the estimate."""
@@ -69,7 +110,7 @@ def half_tie_problem(n: int, first: Ints, second: Ints, weight: Floats, phantom:
     return PairProblem(n, first, second, won, weight[FIRST_WON] + weight[SECOND_WON] + tied)
 
 
-def settle(total: Tally, items: Ints, *, prior: float) -> Island:
+def settle(total: Tally, items: Ints, *, prior: float, setting: TieSetting | None = None) -> Island:
     """Fit the component that consists of `items` (ascending).
 
     Without a prior and if, and only if, no finite estimate exists, half a drawn battle joins every observed
@@ -83,11 +124,82 @@ def settle(total: Tally, items: Ints, *, prior: float) -> Island:
         position[total.second[pairs]],
         total.weight[:, pairs],
     )
-    state = separation(items.size, first, second, weight)
+    if setting is None:
+        state = separation(items.size, first, second, weight)
+        crossing = state.strong[first] != state.strong[second]
+        phantom = np.full(pairs.size, prior) if prior > 0 else np.where(crossing, PHANTOM, 0.0)
+        solution = newton(half_tie_problem(items.size, first, second, weight, phantom))
+        return Island(items, pairs, first, second, weight, state, crossing, phantom, prior, solution)
+    posed = pose(items.size, first, second, weight, prior=prior, setting=setting)
+    tied = Tied(posed.problem, climb(posed.problem))
+    return Island(
+        items,
+        pairs,
+        first,
+        second,
+        weight,
+        posed.state,
+        posed.crossing,
+        posed.problem.phantom,
+        prior,
+        tied.solution.centred,
+        setting,
+        tied,
+    )
+
+
+class Posed(NamedTuple):
+    """A problem with a tie parameter, and what was found on its graph."""
+
+    problem: TieProblem
+    state: Separation
+    crossing: Bools
+
+
+def pose(n: int, first: Ints, second: Ints, weight: Floats, *, prior: float, setting: TieSetting) -> Posed:
+    """State the problem with its phantoms.
+
+    The ground of a grounded model is one more node: whoever won or tied beat it, and it beat both of a pair
+    called bad. Without a ballot called bad it is out of sight, and plain Rao-Kupper is left. Without a tie
+    the tie parameter is at its bound and plain Bradley-Terry is left. Where the graph holds together but the
+    tie parameter would run off (as when all is tied), every observed pair gets the phantom.
+    """
+    model: TieModel = setting.model
+    is_grounded = model.is_grounded and bool(weight[BAD].any())
+    if model.is_grounded and not is_grounded:
+        model = RaoKupper()
+    state = _grounded_separation(n, first, second, weight) if is_grounded else None
+    ground_phantom = np.zeros(n)
+    if state is not None:
+        ground_phantom = np.where(state.strong[:n] != state.strong[n], PHANTOM, 0.0)
+        state = Separation(state.strong[:n], state.is_separated[:n], state.no_ceiling[:n], state.no_floor[:n])
+    else:
+        state = separation(n, first, second, weight)
     crossing = state.strong[first] != state.strong[second]
-    phantom = np.full(pairs.size, prior) if prior > 0 else np.where(crossing, PHANTOM, 0.0)
-    solution = newton(half_tie_problem(items.size, first, second, weight, phantom))
-    return Island(items, pairs, first, second, weight, state, crossing, phantom, prior, solution)
+    phantom = np.full(first.size, prior) if prior > 0 else np.where(crossing, PHANTOM, 0.0)
+    fixed = setting.fixed
+    if fixed is None and not weight[TIED].any():
+        fixed = -np.inf
+    if fixed is None:
+        both_ways = weight[:BAD] + phantom * np.array([[1.0], [1.0], [0.0]])
+        if not tie_is_finite(n, first, second, both_ways):
+            phantom = np.full(first.size, PHANTOM)
+    rows = weight if is_grounded else weight[:BAD]
+    return Posed(TieProblem(model, n, first, second, rows, phantom, ground_phantom, fixed), state, crossing)
+
+
+def _grounded_separation(n: int, first: Ints, second: Ints, weight: Floats) -> Separation:
+    useful, useless = np.zeros(n), np.zeros(n)
+    for end, won in ((first, FIRST_WON), (second, SECOND_WON)):
+        useful += sum_by(end, weight[won] + weight[TIED], n)
+        useless += sum_by(end, weight[BAD], n)
+    nil = np.zeros(n)
+    return separation(
+        n + 1,
+        np.concatenate([first, np.arange(n)]),
+        np.concatenate([second, np.full(n, n)]),
+        np.hstack([weight[:BAD], np.stack([useful, useless, nil])]),
+    )
 
 
 def replicate_problem(island: Island, weight: Floats) -> tuple[PairProblem, bool]:
@@ -104,3 +216,14 @@ def replicate_problem(island: Island, weight: Floats) -> tuple[PairProblem, bool
         phantom = np.where(crossing, PHANTOM, 0.0)
         separated = bool((crossing & ~island.crossing).any())
     return half_tie_problem(island.n, island.first, island.second, weight, phantom), separated
+
+
+def replicate_tie_problem(island: Island, weight: Floats) -> tuple[TieProblem, bool]:
+    """Like `replicate_problem`, under the island's model of ties."""
+    assert island.tied is not None  # noqa: S101 - only islands fitted with a tie parameter come here
+    assert island.setting is not None  # noqa: S101
+    problem = island.tied.problem
+    if not bool(((weight > 0) != (island.weight > 0)).any()):
+        return replace(problem, weight=weight[: problem.weight.shape[0]]), False
+    posed = pose(island.n, island.first, island.second, weight, prior=island.prior, setting=island.setting)
+    return posed.problem, bool((posed.crossing & ~island.crossing).any())

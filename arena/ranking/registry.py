@@ -4,19 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from arena.ranking.ballots import UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
+from arena.ranking.counting import Counting
+from arena.ranking.counts import TWO_WAY
+from arena.ranking.elo import Elo
 from arena.ranking.errors import InvalidSetting, TooFewClusters
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
+from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Ranking
 
-MODELS = {"bradley-terry": BradleyTerry}
 INTERVALS = ("sandwich", "bootstrap", "none")
 INTERVAL_SETTINGS = ("interval", "cluster", "level", "replicates", "seed", "min_clusters")
+
+
+class Model(Protocol):
+    """Settings in the constructor, ballots in `fit`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __init__(self, **settings: Any) -> None: ...
+
+    def fit(
+        self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None
+    ) -> Ranking: ...
+
+
+MODELS: dict[str, type[Model]] = {
+    "bradley-terry": BradleyTerry,
+    "plackett-luce": PlackettLuce,
+    "counting": Counting,
+    "elo": Elo,
+}
+OWN_INTERVAL = {"counting": "sandwich", "elo": "bootstrap"}
+"""The one kind of interval that a model has, where it lacks others; it stands in for what was asked for."""
 
 # With fewer clusters the clustered sandwich is too narrow to publish (Cameron & Miller 2015 put the line at
 # 20 to 50); single ballots are the unit then, and the diagnostics say so.
@@ -28,9 +53,11 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
 
     settings    "model": a name of MODELS; "interval": "sandwich", "bootstrap" or "none"; "cluster", "level",
                 "replicates", "seed" of the interval; "min_clusters": below this number of clusters ballots
-                are the unit; every other key is a setting of the model
+                are the unit; every other key is a setting of the model. A setting of another model is left
+                out, so that "model" alone changes the model of a stored question.
 
-    The diagnostics gain `cluster` (the unit used, None without an interval) and `cluster_asked`.
+    The diagnostics gain `cluster` (the unit used, None without an interval), `cluster_asked`,
+    `interval_used` and `settings_unused`.
 
     Raises InvalidSetting for anything unknown, and what the fit raises.
     """
@@ -39,27 +66,37 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
         raise InvalidSetting(f"model must be one of {', '.join(MODELS)}, not {name!r}")
     of_model = {key: value for key, value in settings.items() if key not in ("model", *INTERVAL_SETTINGS)}
     known = {field.name for field in dataclasses.fields(MODELS[name])}
-    unknown = sorted(set(of_model) - known)
+    anywhere = {field.name for model in MODELS.values() for field in dataclasses.fields(model)}
+    unknown = sorted(set(of_model) - anywhere)
     if unknown:
-        raise InvalidSetting(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    model = MODELS[name](**of_model)
+        raise InvalidSetting(
+            f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(anywhere))}"
+        )
+    model = MODELS[name](**{key: value for key, value in of_model.items() if key in known})
     asked = settings.get("cluster", "ballot")
     cluster = _cluster_used(ballots, asked, int(settings.get("min_clusters", MIN_CLUSTERS)))
-    interval = _interval(settings, cluster)
+    kind = settings.get("interval", "sandwich")
+    if kind not in INTERVALS:
+        raise InvalidSetting(f"interval must be one of {', '.join(INTERVALS)}, not {kind!r}")
+    kind = kind if kind == "none" else OWN_INTERVAL.get(name, kind)
+    interval = _interval(settings, kind, cluster)
     rng = np.random.default_rng(settings.get("seed", 0))
     try:
         ranking = model.fit(ballots, interval=interval, rng=rng)
     except TooFewClusters:
         interval = None
-        ranking = model.fit(ballots)
-    extra = {"cluster": cluster if interval else None, "cluster_asked": asked}
+        ranking = model.fit(ballots, rng=rng)
+    extra = {
+        "cluster": cluster if interval else None,
+        "cluster_asked": asked,
+        "interval_used": kind if interval else "none",
+        "settings_unused": sorted(set(of_model) - known),
+    }
     return dataclasses.replace(ranking, diagnostics={**ranking.diagnostics, **extra})
 
 
-def _interval(settings: Mapping[str, Any], cluster: Any) -> Interval | None:
-    kind, level = settings.get("interval", "sandwich"), float(settings.get("level", 0.95))
-    if kind not in INTERVALS:
-        raise InvalidSetting(f"interval must be one of {', '.join(INTERVALS)}, not {kind!r}")
+def _interval(settings: Mapping[str, Any], kind: str, cluster: Any) -> Interval | None:
+    level = float(settings.get("level", 0.95))
     if kind == "none":
         return None
     if kind == "bootstrap":
@@ -68,9 +105,12 @@ def _interval(settings: Mapping[str, Any], cluster: Any) -> Interval | None:
 
 
 def _cluster_used(ballots: Ballots, asked: str, min_clusters: int) -> str:
-    codes = {"voter": ballots.voter, "prompt": ballots.prompt}.get(asked)
+    if asked == TWO_WAY:
+        used = {_cluster_used(ballots, way, min_clusters) for way in ("voter", "prompt")} - {"ballot"}
+        return asked if len(used) == 2 else (used or {"ballot"}).pop()
     if asked not in ("voter", "prompt"):
         return asked
+    codes = {"voter": ballots.voter, "prompt": ballots.prompt}[asked]
     if codes is None:
         return "ballot"
     known = codes[codes != UNKNOWN]

@@ -17,7 +17,8 @@ SCALE = 400.0 / math.log(10.0)
 
 @dataclass(frozen=True)
 class Rating:
-    """One system's row. Scores and bounds are in Elo points; they compare only inside one `component`.
+    """One system's row. Scores and bounds are in Elo points (counting: shares or places, the setting "unit"
+    says so); they compare only inside one `component`.
 
     score               None without a usable ballot
     low, high           bounds; -inf or inf where the votes set no bound; None if no interval was asked for

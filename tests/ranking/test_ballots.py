@@ -176,3 +176,19 @@ def test_every_error_is_a_ranking_error():
     found = [e for e in vars(named_errors).values() if isinstance(e, type) and issubclass(e, Exception)]
     assert len(found) > 10
     assert all(issubclass(error, RankingError) for error in found)
+
+
+def test_codes_of_pairs_are_the_same_however_the_ballots_were_made(rng):
+    first, second = rng.integers(0, 4, size=50), rng.integers(4, 9, size=50)
+    outcome = rng.integers(0, 4, size=50)
+    made = Ballots.from_pair_columns(items=list("abcdefghi"), first=first, second=second, outcome=outcome)
+    packed = Ballots.from_columns(
+        items=made.items,
+        offsets=made.offsets,
+        slot_item=made.slot_item,
+        slot_rank=made.slot_rank,
+        all_bad=made.all_bad,
+    )
+    assert made.pair_key.tolist() == packed.pair_key.tolist()
+    assert made.pair_key.tolist() == ((first * 9 + second) * 4 + outcome).tolist()
+    assert Ballots.from_rankings([[("a", 1), ("b", None)]]).pair_key is None

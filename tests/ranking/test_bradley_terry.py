@@ -315,7 +315,7 @@ def test_extreme_records_still_converge():
 @pytest.mark.parametrize(
     "settings",
     [
-        {"ties": "ignore"},
+        {"ties": "thirds"},
         {"prior": -1.0},
         {"prior": math.nan},
         {"both_bad": "win"},

@@ -10,6 +10,7 @@ from arena.ranking import (
     InvalidSetting,
     MissingClusters,
     NotComparable,
+    PlackettLuce,
     Sandwich,
     TooFewClusters,
 )
@@ -254,3 +255,30 @@ def limit(theta, *, taste):
         hessian = np.diag(v.sum(axis=1)) - v + 1.0 / n
         found += np.linalg.solve(hessian, (p - q).sum(axis=1))
     return found - found.mean()
+
+
+@pytest.mark.parametrize("model", [BradleyTerry(), BradleyTerry(ties="davidson"), PlackettLuce()])
+def test_two_way_clusters_add_both_ways_and_take_off_what_is_counted_twice(model, rng):
+    board = sampled_board(rng, n=5, size=2000)
+    voter, prompt = rng.integers(60, size=2000), rng.integers(50, size=2000)
+
+    def covariance(cluster, **codes):
+        ballots = Ballots.from_columns(
+            items=board.items,
+            offsets=board.offsets,
+            slot_item=board.slot_item,
+            slot_rank=board.slot_rank,
+            **codes,
+        )
+        return model.fit(ballots, interval=Sandwich(cluster=cluster)).covariance.matrix
+
+    by_voter = covariance("voter", voter=voter)
+    by_prompt = covariance("prompt", prompt=prompt)
+    by_both = covariance("voter", voter=voter * 50 + prompt)
+    found = covariance("voter,prompt", voter=voter, prompt=prompt)
+    assert found == pytest.approx(by_voter + by_prompt - by_both, rel=1e-6, abs=1e-6)
+
+
+def test_a_bootstrap_of_two_ways_is_refused():
+    with pytest.raises(InvalidSetting):
+        Bootstrap(cluster="voter,prompt")

@@ -1,0 +1,162 @@
+"""Elo ratings over the votes in order, or averaged over random orders. It reads no dates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from arena.ranking.arrays import Floats, Ints
+from arena.ranking.ballots import Ballots
+from arena.ranking.board import Estimate, plain_diagnostics, plain_ratings
+from arena.ranking.bradley_terry import described
+from arena.ranking.counts import (
+    FIRST_WON,
+    OUTCOMES,
+    SECOND_WON,
+    BothBad,
+    Comparisons,
+    cluster_codes,
+    compare,
+    tally,
+)
+from arena.ranking.errors import InvalidSetting, MissingRandomness, TooFewClusters
+from arena.ranking.graph import components
+from arena.ranking.intervals import Bootstrap, Interval, normal_quantile
+from arena.ranking.result import Ranking
+
+
+@dataclass(frozen=True)
+class Elo:
+    """After each comparison the first system's rating grows by K w (y - 1 / (1 + 10^((r_second - r_first) /
+    400))), the second's falls by as much; y = 1, 1/2, 0 for win, tie, loss (Elo 1978, The Rating of
+    Chessplayers).
+
+    k_factor        K, Elo points; the larger, the more the last votes count
+    permutations    0: the votes in the order given; otherwise the mean over as many random orders, since one
+                    order's ratings are noise (Boubdir et al. 2023, arXiv:2311.17295: at least 100)
+    anchor_mean     rating that every system starts with; the mean stays there
+    both_bad        "tie": all compared pairs of a ballot called all bad tie; "drop": it is left out
+    provisional_below   systems with fewer usable ballots are marked provisional
+
+    Ratings are no estimate of fixed strengths: prefer a likelihood model for a public board. A K-wise ballot
+    is read as its compared pairs, one after the other.
+    """
+
+    k_factor: float = 4.0
+    permutations: int = 100
+    anchor_mean: float = 1000.0
+    both_bad: BothBad = "tie"
+    provisional_below: int = 50
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.k_factor) and self.k_factor > 0):
+            raise InvalidSetting(f"k_factor must be finite and above 0, not {self.k_factor}")
+        if self.permutations < 0:
+            raise InvalidSetting(f"permutations must not be negative, not {self.permutations}")
+        if not math.isfinite(self.anchor_mean):
+            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
+        if self.both_bad not in ("tie", "drop"):
+            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
+        if self.provisional_below < 0:
+            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+
+    def fit(
+        self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None
+    ) -> Ranking:
+        """Rate every item. `rng` draws orders and resamples; a single pass without an interval needs none.
+
+        The interval is a `Bootstrap` or None: each replicate draws clusters with replacement and one order of
+        their votes, so its bounds hold the noise of one order, too, and are on the wide side.
+
+        Diagnostics: `order_sd`, the largest standard deviation of a system's rating over the orders.
+        Raises InvalidSetting for a Sandwich, MissingRandomness, TooFewClusters, MissingClusters.
+        """
+        if interval is not None and not isinstance(interval, Bootstrap):
+            raise InvalidSetting("Elo has no likelihood for a sandwich: ask for a bootstrap or no interval")
+        if rng is None and (self.permutations or interval is not None):
+            raise MissingRandomness("random orders need rng=numpy.random.default_rng(seed)")
+        comparisons = compare(ballots, both_bad=self.both_bad)
+        total = tally(comparisons)
+        groups = components(total.n_items, total.first, total.second)
+        game = _Game.of(comparisons, len(ballots), self.k_factor)
+        every = np.arange(len(ballots))
+        if rng is None or not self.permutations:
+            orders = game.play(every)[None]
+        else:
+            orders = np.stack([game.play(rng.permutation(every)) for _ in range(self.permutations)])
+        mean = orders.mean(axis=0) + self.anchor_mean
+        estimate, clusters = Estimate(mean, None, None), None
+        if interval is not None and rng is not None:
+            estimate, clusters = _bounded(mean, game, ballots, interval, rng)
+        diagnostics = plain_diagnostics(ballots.items, comparisons, total, groups)
+        sd = float(orders.std(axis=0, ddof=1).max()) if orders.shape[0] > 1 and orders.size else None
+        return Ranking(
+            ratings=plain_ratings(
+                ballots.items, total, groups, estimate, provisional_below=self.provisional_below
+            ),
+            diagnostics={**diagnostics, "order_sd": sd, "clusters": clusters},
+            settings={"model": "elo", **asdict(self), "scale": 400.0, "interval": described(interval)},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Game:
+    """Comparisons sorted by ballot, as plain lists: a loop over them beats numpy, one vote at a time.
+
+    start       position of each ballot's first comparison, and the end
+    """
+
+    n: int
+    first: list[int]
+    second: list[int]
+    result: list[float]
+    step: list[float]
+    start: Ints
+
+    @classmethod
+    def of(cls, comparisons: Comparisons, n_ballots: int, k_factor: float) -> _Game:
+        owner = np.arange(comparisons.key.size) if comparisons.ballot is None else comparisons.ballot
+        order = np.argsort(owner, kind="stable")
+        pair, outcome = np.divmod(comparisons.key[order], OUTCOMES)
+        left, right = np.divmod(pair, max(comparisons.n_items, 1))
+        result = np.where(outcome == FIRST_WON, 1.0, np.where(outcome == SECOND_WON, 0.0, 0.5))
+        weight = np.ones(order.size) if comparisons.weight is None else comparisons.weight[order]
+        size = np.bincount(owner, minlength=n_ballots)
+        start = np.concatenate([[0], np.cumsum(size)])
+        step = k_factor * weight
+        return cls(comparisons.n_items, left.tolist(), right.tolist(), result.tolist(), step.tolist(), start)
+
+    def play(self, ballots: Ints) -> Floats:
+        """float64[n], gains after the comparisons of `ballots` in that order; a ballot may come twice."""
+        rating = [0.0] * self.n
+        first, second, result, step = self.first, self.second, self.result, self.step
+        size = self.start[ballots + 1] - self.start[ballots]
+        ends = np.cumsum(size)
+        position = np.arange(int(ends[-1]) if ends.size else 0) + np.repeat(
+            self.start[ballots] - (ends - size), size
+        )
+        for v in position.tolist():
+            i, j = first[v], second[v]
+            gain = step[v] * (result[v] - 1.0 / (1.0 + 10.0 ** ((rating[j] - rating[i]) / 400.0)))
+            rating[i] += gain
+            rating[j] -= gain
+        return np.array(rating)
+
+
+def _bounded(
+    mean: Floats, game: _Game, ballots: Ballots, interval: Bootstrap, rng: np.random.Generator
+) -> tuple[Estimate, int]:
+    code = cluster_codes(ballots, interval.cluster)
+    code = np.arange(len(ballots)) if code is None else code
+    used = np.flatnonzero(np.diff(game.start))
+    names, row = np.unique(code[used], return_inverse=True)
+    if names.size < 2:
+        raise TooFewClusters(f"{names.size} cluster(s) of {interval.cluster}; an interval needs at least 2")
+    draws = np.empty((interval.replicates, mean.size))
+    for replicate in range(interval.replicates):
+        times = np.bincount(rng.integers(names.size, size=names.size), minlength=names.size)
+        draws[replicate] = game.play(rng.permutation(np.repeat(used, times[row])))
+    width = normal_quantile(interval.level) * draws.std(axis=0, ddof=1)
+    return Estimate(mean, mean - width, mean + width), names.size
