@@ -14,7 +14,12 @@ from arena.core.scale import Scale
 from arena.leaderboards.models import Board, Rating, Snapshot
 from arena.votes.models import Vote, VoteExclusion
 
-MODEL_NAMES = {"bradley-terry": "Bradley-Terry"}
+MODEL_NAMES = {
+    "bradley-terry": "Bradley-Terry",
+    "plackett-luce": "Plackett-Luce",
+    "counting": "Win rate",
+    "elo": "Elo",
+}
 # (age of the vote in seconds, pause between two looks): a page left open asks ever less, and then no more.
 POLLS = ((10, 1), (60, 5), (600, 30))
 
