@@ -226,6 +226,10 @@ LOGGING = {
     "loggers": {
         "django": {"level": "INFO"},
         "openai": {"level": "WARNING"},
+        # Our own lines carry the task's id; a line for every message sent and every task done is noise.
+        "django_structlog.celery": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "markdown_it": {"level": "WARNING"},

@@ -19,6 +19,7 @@ from arena.generation.models import Job, Response, StreamedText
 
 PRIORITY = {Job.Purpose.LIVE: 20, Job.Purpose.TEST: 10, Job.Purpose.STOCK: 0}
 STOCK_SEED = 1
+STOCK_PLACES = 30_000
 RETRY_WAIT_S = (2, 10)
 
 
@@ -66,8 +67,8 @@ def stock_ensure(*, arena: Arena) -> int:
     systems = (
         System.objects.runnable().filter(admissions__arena=arena).order_by("pk").values_list("pk", flat=True)
     )
-    prompts = Prompt.objects.filter(prompt_set__arenas=arena).order_by("prompt_set", "external_id")
-    wanted = [(prompt, system) for prompt in prompts.values_list("pk", flat=True) for system in systems]
+    in_sets = Prompt.objects.filter(prompt_set__arenas=arena).order_by("prompt_set", "external_id")
+    prompts = in_sets.values_list("pk", flat=True)
     existing = set(
         Job.objects.filter(purpose=Job.Purpose.STOCK, system__in=systems, seed=STOCK_SEED).values_list(
             "prompt_id", "system_id"
@@ -79,9 +80,11 @@ def stock_ensure(*, arena: Arena) -> int:
             prompt_id=prompt,
             purpose=Job.Purpose.STOCK,
             seed=STOCK_SEED,
-            priority=PRIORITY[Job.Purpose.STOCK],
+            # The first prompts of a new arena or system come before the last ones of an old one.
+            priority=PRIORITY[Job.Purpose.STOCK] - min(place, STOCK_PLACES),
         )
-        for prompt, system in wanted
+        for place, prompt in enumerate(prompts)
+        for system in systems
         if (prompt, system) not in existing
     ]
     # Two sweeps at once are harmless: the constraint keeps one job per system and prompt.

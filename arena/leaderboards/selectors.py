@@ -33,6 +33,8 @@ class BoardView:
     rows: list[Rating]
     scale: Scale
     sort: str
+    total: int
+    """Systems on the board; `rows` may be the first of them only."""
 
     @property
     def components(self) -> int:
@@ -99,7 +101,7 @@ def _views(boards: list[Board], *, sort: str = "rank", limit: int | None = None)
         snapshot = snapshots.get(board.pk)
         rows = sorted(by_snapshot[snapshot.pk] if snapshot else [], key=SORTS[key])
         scale = Scale.spanning(bound for row in rows for bound in (row.low, row.score, row.high))
-        views.append(BoardView(board, snapshot, rows[:limit], scale, key))
+        views.append(BoardView(board, snapshot, rows[:limit], scale, key, len(rows)))
     return views
 
 

@@ -205,3 +205,10 @@ def snapshots_thin(*, now: datetime) -> int:
         keep[board_id, timezone.localdate(created_at)] = pk
     deleted, _ = old.exclude(pk__in=keep.values()).delete()
     return deleted
+
+
+def boards_ensure() -> int:
+    """Give every arena that has no board at all one of people's votes; returns how many were made."""
+    bare = Arena.objects.filter(boards__isnull=True)
+    boards = [Board(arena=arena, slug="people", name="People", position=1) for arena in bare]
+    return len(Board.objects.bulk_create(boards, ignore_conflicts=True))

@@ -19,6 +19,7 @@ from arena.ops.folders import PROJECT
 POLL_S = 0.05
 TAIL_LINES = 15
 ORPHAN_GRACE_S = 10  # for programs whose supervisor was killed
+RESTARTS_MAX, RESTARTS_WITHIN_S = 3, 60
 LOG_BYTES = 20_000_000  # a log longer than this is set aside at the next start
 
 
@@ -52,6 +53,8 @@ class Program:
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 5
+    is_restarted: bool = False
+    """Started again when it dies; the end of any other program ends everything."""
 
 
 class Child:
@@ -60,7 +63,13 @@ class Child:
     def __init__(self, program: Program, *, log_dir: Path, env: Mapping[str, str]) -> None:
         self.program = program
         self.log_path = log_dir / f"{program.name}.log"
+        self.env = dict(env)
         self._stop_deadline = 0.0
+        self._restarts_at: list[float] = []
+        self.start()
+
+    def start(self) -> None:
+        program = self.program
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         with self.log_path.open("ab") as log:
@@ -70,7 +79,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=dict(env),
+                env=self.env,
                 cwd=program.cwd,
                 start_new_session=True,
             )
@@ -97,7 +106,24 @@ class Child:
 
     def raise_if_ended(self) -> None:
         if self.has_ended:
-            raise StartError(f"{self.program.name} stopped ({self._ending()}). {self.words}")
+            raise StartError(f"{self.program.name} stopped ({self.ending()}). {self.words}")
+
+    def restart_if_ended(self) -> bool:
+        """Start the program again; raise if it may not be, or died too often to be worth it."""
+        if not self.has_ended:
+            return False
+        recent = [at for at in self._restarts_at if time.monotonic() - at < RESTARTS_WITHIN_S]
+        if not self.program.is_restarted or len(recent) >= RESTARTS_MAX:
+            self.raise_if_ended()
+        group_kill(self.process)
+        self._restarts_at = [*recent, time.monotonic()]
+        self.start()
+        return True
+
+    def ending(self) -> str:
+        """How the program ended, in words."""
+        code = self.process.returncode
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
     def signal_stop(self) -> None:
         """Ask the program to end; its own children are its business until the time is up."""
@@ -116,10 +142,6 @@ class Child:
     def stop(self) -> None:
         self.signal_stop()
         self.wait_stopped()
-
-    def _ending(self) -> str:
-        code = self.process.returncode
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
 
 
 def log_tail(path: Path, *, since: int = 0) -> str:
@@ -146,9 +168,10 @@ def stop_all(children: Iterable[Child]) -> None:
         child.wait_stopped()
 
 
-def watch(children: Sequence[Child]) -> None:
-    """Return never; raise as soon as one of the children has ended."""
+def watch(children: Sequence[Child], *, say: Callable[[str], None] = print) -> None:
+    """Return never: start again what may be, and raise as soon as anything else has ended."""
     while True:
         for child in children:
-            child.raise_if_ended()
+            if child.restart_if_ended():
+                say(f"{child.program.name} died and was started again; its log is {child.log_path}")
         time.sleep(4 * POLL_S)

@@ -48,7 +48,7 @@ class Demo:
             self.say(f"{child.program.name} has loaded its model")
         self.start_apps()
         print(f"\n    Arena: {self.request.base_url}/\n    Ctrl-C stops it; the data stays.\n", flush=True)
-        watch(self.children)
+        watch(self.children, say=self.say)
 
     def start_services(self) -> None:
         """Postgres and Valkey, except one that the environment names already."""

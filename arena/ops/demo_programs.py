@@ -61,6 +61,7 @@ def llama_programs(llamas: Sequence[Llama], *, threads: int) -> list[Program]:
             ),
             is_healthy=partial(http_answers_ok, f"http://{LOOPBACK}:{llama.port}/health"),
             healthy_within_s=180,
+            is_restarted=True,
         )
         for llama in llamas
     ]
@@ -74,6 +75,7 @@ def app_programs(*, bind: str, base_url: str, var: Path) -> list[Program]:
                 *(*CELERY, "--queues", "generate", "--concurrency", str(GENERATE_WORKERS)),
                 *("--prefetch-multiplier", "1", "--hostname", "generate@%h"),
             ),
+            is_restarted=True,
         ),
         Program(
             name="worker-default",
@@ -81,6 +83,7 @@ def app_programs(*, bind: str, base_url: str, var: Path) -> list[Program]:
                 *(*CELERY, "--queues", "default", "--concurrency", "1", "--hostname", "default@%h"),
                 *("--beat", "--schedule", str(var / "beat-schedule")),
             ),
+            is_restarted=True,
         ),
         Program(
             name="web",
@@ -90,5 +93,6 @@ def app_programs(*, bind: str, base_url: str, var: Path) -> list[Program]:
                 *("--no-control-socket", "--access-logfile", "-"),
             ),
             is_healthy=partial(http_answers_ok, f"{base_url}/health/live"),
+            is_restarted=True,
         ),
     ]

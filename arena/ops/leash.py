@@ -70,6 +70,9 @@ def become(argv: list[str], *, uid: int, gid: int, keeper: int) -> NoReturn:
     Imports nothing, not even through a function: the account may not reach Python's own library.
     """
     try:
+        # Started in the background, we may have to ignore a signal; the program must not inherit that.
+        for number in HANDED_ON:
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*HANDED_ON, PARENT_IS_GONE})
         if uid >= 0:
             os.setgroups([])

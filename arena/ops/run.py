@@ -18,7 +18,9 @@ def main(arguments: list[str]) -> int:
     if not command:
         print("usage: python -m arena.ops.run -- COMMAND...", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    # Also when we were started in the background, where a shell has its programs ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with private_services(os.environ) as added:
             return _run(command, environment={**os.environ, **added})

@@ -200,6 +200,15 @@ class TestStock:
         prompts = list(Job.objects.order_by("pk").values_list("prompt_id", flat=True))
         assert prompts == sorted(prompts)
 
+    def test_the_first_prompts_of_a_new_arena_come_before_the_last_ones_of_an_old_one(self):
+        old, new = factories.arena(systems=1, prompts=5), factories.arena(systems=1, prompts=2)
+        stock_ensure(arena=old)
+        claim(now=timezone.now())
+        stock_ensure(arena=new)
+        order = [claim(now=timezone.now()).system_id for _ in range(6)]
+        system = new.systems.get().pk
+        assert [place for place, found in enumerate(order) if found == system] == [0, 2]
+
     def test_systems_that_are_not_run_here_are_not_asked(self):
         arena = factories.arena(systems=1, prompts=2)
         factories.system(arena=arena, provider="")

@@ -13,6 +13,7 @@ from arena.leaderboards.models import Refresh, Snapshot
 from arena.leaderboards.services import (
     _ask_again,
     arena_refresh,
+    boards_ensure,
     snapshot_build,
     snapshot_refresh,
     snapshots_thin,
@@ -234,3 +235,11 @@ def test_a_live_battle_does_not_move_the_automatic_board_while_it_is_blind(arena
     assert comparisons(board).rows == []
     battle_close(battle=battle, reason=Battle.CloseReason.VOTED, now=timezone.now())
     assert len(comparisons(board).rows) == 1
+
+
+def test_a_new_arena_gets_a_board_of_people_and_others_are_left_alone(arena, board):
+    bare = factories.arena()
+    assert boards_ensure() == 1
+    assert boards_ensure() == 0
+    assert bare.boards.get().voters == "human"
+    assert arena.boards.get() == board

@@ -108,3 +108,28 @@ def test_long_log_is_set_aside(start: Start, tmp_path: Path, monkeypatch: pytest
     start("echo new").process.wait(10)
     assert (tmp_path / "child0.log").read_text() == "new\n"
     assert (tmp_path / "child0.log.1").read_text() == "a" * 11
+
+
+def test_a_program_that_may_be_restarted_is_and_the_others_go_on(start: Start, tmp_path: Path) -> None:
+    worker = start("sleep 300", is_restarted=True)
+    other = start("sleep 300")
+    said: list[str] = []
+
+    def say(words: str) -> None:
+        said.append(words)
+        raise KeyboardInterrupt
+
+    killed = worker.process.pid
+    worker.process.kill()
+    with pytest.raises(KeyboardInterrupt):
+        watch([worker, other], say=say)
+    assert said == [f"child0 died and was started again; its log is {tmp_path / 'child0.log'}"]
+    assert worker.process.pid != killed
+    assert not worker.has_ended
+    assert not other.has_ended
+
+
+def test_a_program_that_keeps_dying_ends_everything(start: Start) -> None:
+    worker = start("echo broken; exit 4", is_restarted=True)
+    with pytest.raises(StartError, match=r"child0 stopped \(exit status 4\)"):
+        watch([worker], say=lambda _words: None)

@@ -13,7 +13,7 @@ from arena.core.queue import Task, enqueue
 from arena.exports.selectors import exports_waiting
 from arena.generation.services import jobs_recover, jobs_resend, stock_ensure, stock_retry, streams_sweep
 from arena.judging.selectors import responses_without_score, scorers_active
-from arena.leaderboards.services import snapshots_thin
+from arena.leaderboards.services import boards_ensure, snapshots_thin
 from workers.celery import app
 
 
@@ -36,6 +36,7 @@ def reconcile() -> None:
     now = timezone.now()
     streams_sweep(now=now)
     stock_retry(now=now)
+    boards_ensure()
     for arena in Arena.objects.filter(is_open=True):
         stock_ensure(arena=arena)
     for arena_id in Arena.objects.filter(boards__isnull=False).distinct().values_list("pk", flat=True):
