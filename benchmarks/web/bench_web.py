@@ -101,6 +101,8 @@ def sites() -> Iterator[tuple[Site, Site]]:
         var = stack.enter_context(temporary_folder())
         environment = {
             **{name: value for name, value in os.environ.items() if not name.endswith("_FILE")},
+            # All visitors come from one address here.
+            "OPENS_PER_ADDRESS_PER_MINUTE": "1000000",
             **services,
             "ARENA_ENV": "demo",
             "ARENA_VAR": str(var),
