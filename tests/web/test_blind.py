@@ -1,6 +1,7 @@
 """No byte that is sent before the vote names a system: not in HTML, headers, URLs, cookies or timing."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -206,3 +207,14 @@ def test_a_skip_names_nobody(client, arena):
     battle = opened(client, arena)
     response = client.post(reverse("votes:vote", args=[battle.pk]), {"outcome": "skip"}, follow=True)
     assert_blind(response)
+
+
+def test_no_answer_is_fetched_by_a_request_of_its_own(client, arena):
+    """A request per answer would tell its size to whoever watches the network or the server's log."""
+    for battle in (opened(client, arena), live_battle(client, arena)):
+        page = client.get(reverse("battles:battle", args=[battle.pk])).content.decode()
+        urls = set(re.findall(r'(?:href|src|action|data-stream|hx-get)="([^"]+)"', page))
+        of_battle = {url for url in urls if str(battle.pk) in url}
+        allowed = {reverse(f"{name}", args=[battle.pk]) for name in ("votes:vote", "battles:stream")}
+        assert of_battle <= allowed
+        assert not [url for url in urls if "response" in url or "answer" in url]
