@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from arena.accounts.models import Voter
-from arena.accounts.services import voter_get_or_create
+from arena.accounts.services import voter_create
 
 SALT = "arena.voter"
 
@@ -43,7 +43,7 @@ class VoterSession:
     def ensure(self) -> Voter:
         """The voter of this browser; created, and remembered in a cookie, when there is none."""
         if self.existing is None:
-            self.created = self.existing = voter_get_or_create(key=self.key)
+            self.created = self.existing = voter_create()
         return self.existing
 
 

@@ -15,7 +15,6 @@ class Side:
     letter: str
     text: str
     is_done: bool
-    is_started: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def battle_state(*, battle: Battle) -> BattleState:
     for slot in slots:
         response = slot.ready_response
         if response is not None:
-            sides.append(Side(POSITION_LETTERS[slot.position], response.text, is_done=True, is_started=True))
+            sides.append(Side(POSITION_LETTERS[slot.position], response.text, is_done=True))
             continue
         streamed = getattr(slot.job, "streamed", None)
         is_current = bool(
@@ -57,7 +56,6 @@ def battle_state(*, battle: Battle) -> BattleState:
                 POSITION_LETTERS[slot.position],
                 streamed.text if streamed and is_current else "",
                 is_done=False,
-                is_started=is_current,
             )
         )
     return BattleState(battle, sides)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from arena.ranking.ballots import Ballots
 from arena.ranking.board import Board
-from arena.ranking.counts import MEETING, TWO_WAY, BothBad, Cluster, Comparisons, Tally, compare, split, tally
+from arena.ranking.counts import TWO_WAY, BothBad, Comparisons, Tally, compare, split, tally
 from arena.ranking.errors import IncompatibleTies, InvalidSetting, MissingRandomness, TooFewClusters
 from arena.ranking.graph import components
 from arena.ranking.intervals import (
@@ -19,9 +19,9 @@ from arena.ranking.intervals import (
     Sandwich,
     Spread,
     bootstrap,
+    both_ways,
     normal_quantile,
     sandwich,
-    two_way,
 )
 from arena.ranking.island import PHANTOM, Island, TieSetting, settle
 from arena.ranking.newton import TOLERANCE
@@ -162,13 +162,9 @@ def _spread(
     if isinstance(interval, Bootstrap) and rng is None:
         raise MissingRandomness("a bootstrap needs rng=numpy.random.default_rng(seed)")
     if interval.cluster == TWO_WAY:
-        ways = [
-            _spread(ballots, comparisons, total, islands, replace(interval, cluster=cast(Cluster, way)), rng)
-            for way in ("voter", "prompt", MEETING)
-        ]
-        counts = [count for count, _ in ways if count is not None]
-        parts = [spreads for _, spreads in ways if spreads is not None]
-        return min(counts), [two_way(*three) for three in zip(*parts, strict=True)]
+        return both_ways(
+            interval, lambda one_way: _spread(ballots, comparisons, total, islands, one_way, rng)
+        )
     sums = split(ballots, comparisons, total, cluster=interval.cluster)
     if sums.n_clusters < 2:
         raise TooFewClusters(

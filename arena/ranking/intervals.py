@@ -7,8 +7,9 @@ a nominal 0.95); with many the two agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple, cast
 
 import numpy as np
 from scipy import sparse
@@ -124,6 +125,16 @@ def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
     half = factor.solve(meat)
     covariance = factor.solve(half.T)
     return Spread(0.5 * (covariance + covariance.T), known, clusters, 0)
+
+
+def both_ways(
+    interval: Interval, one_way: Callable[[Interval], tuple[int | None, list[Spread] | None]]
+) -> tuple[int, list[Spread]]:
+    """The two-way clustered spread of every island, from a model's spreads clustered one way at a time."""
+    ways = [one_way(replace(interval, cluster=cast(Cluster, way))) for way in ("voter", "prompt", MEETING)]
+    counts = [count for count, _ in ways if count is not None]
+    parts = [spreads for _, spreads in ways if spreads is not None]
+    return min(counts), [two_way(*three) for three in zip(*parts, strict=True)]
 
 
 def two_way(by_voter: Spread, by_prompt: Spread, by_both: Spread) -> Spread:

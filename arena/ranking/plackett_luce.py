@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import numpy as np
 from scipy import linalg, sparse
@@ -26,10 +26,8 @@ from arena.ranking.choices import (
     stages_of,
 )
 from arena.ranking.counts import (
-    MEETING,
     TWO_WAY,
     BothBad,
-    Cluster,
     Comparisons,
     Tally,
     cell_of,
@@ -46,7 +44,7 @@ from arena.ranking.errors import (
     TooFewClusters,
 )
 from arena.ranking.graph import Separation, components, separation, strong_components
-from arena.ranking.intervals import Bootstrap, Interval, Sandwich, Spread, normal_quantile, two_way
+from arena.ranking.intervals import Bootstrap, Interval, Sandwich, Spread, both_ways, normal_quantile
 from arena.ranking.island import PHANTOM, half_tie_problem
 from arena.ranking.newton import TOLERANCE, PairProblem, Solution, laplacian, newton
 from arena.ranking.result import SCALE, Ranking
@@ -432,13 +430,9 @@ def _spread(
     if isinstance(interval, Bootstrap) and rng is None:
         raise MissingRandomness("a bootstrap needs rng=numpy.random.default_rng(seed)")
     if interval.cluster == TWO_WAY:
-        ways = [
-            _spread(ballots, comparisons, total, islands, replace(interval, cluster=cast(Cluster, way)), rng)
-            for way in ("voter", "prompt", MEETING)
-        ]
-        counts = [count for count, _ in ways if count is not None]
-        parts = [spreads for _, spreads in ways if spreads is not None]
-        return min(counts), [two_way(*three) for three in zip(*parts, strict=True)]
+        return both_ways(
+            interval, lambda one_way: _spread(ballots, comparisons, total, islands, one_way, rng)
+        )
     code = cluster_codes(ballots, interval.cluster)
     code = np.arange(len(ballots)) if code is None else code
     used = np.zeros(len(ballots), dtype=np.bool_)

@@ -239,7 +239,7 @@ def test_a_battle_whose_worker_died_before_the_redraw_is_found(arena):
 
 
 def side(length, *, done):
-    return Side("A", "x" * length, is_done=done, is_started=True)
+    return Side("A", "x" * length, is_done=done)
 
 
 def test_the_slower_side_sets_the_pace():
