@@ -17,10 +17,12 @@ from arena.ranking.errors import (
     DuplicateItem,
     EmptyBallot,
     InvalidCode,
+    InvalidFeature,
     InvalidItem,
     InvalidRank,
     InvalidWeight,
     LengthMismatch,
+    RankingError,
     SelfBattle,
     UnknownOutcome,
 )
@@ -35,6 +37,19 @@ UNKNOWN = -1
 PAIR_OUTCOMES = ("a", "b", "tie", "both_bad")
 """Outcomes of a pairwise ballot; in packed columns an outcome is its position here."""
 
+_COLUMNS = (
+    "offsets",
+    "slot_item",
+    "slot_rank",
+    "all_bad",
+    "weight",
+    "voter",
+    "prompt",
+    "share",
+    "chance",
+    "features",
+)
+_BY_BALLOT = ("all_bad", "weight", "voter", "prompt", "share", "chance")
 _FIRST_RANK = np.array([1, 2, 1, 1], dtype=np.int16)
 _SECOND_RANK = np.array([2, 1, 1, 1], dtype=np.int16)
 _BOTH_BAD = PAIR_OUTCOMES.index("both_bad")
@@ -62,6 +77,12 @@ class Ballots:
     weight      float64[n], finite and >= 0
     voter       int64[n] codes or None; -1 = unknown
     prompt      int64[n] codes or None; -1 = unknown
+    share       float64[n] in 0…1 or None; how much of the ballot's weight says what its ranks say, the rest
+                says the opposite: graded votes ("slightly better" = 0.75) and soft verdicts (a judge's
+                probability); None = all of it
+    chance      float64[n] in (0, 1] or None; probability with which this set of systems was drawn
+    features    float64[m, F] or None; F properties of each slot's answer (length, headers …), NaN = not known
+    feature_names   F names, unique
 
     Every value is checked when it is made (see `arena.ranking.errors`); the arrays are read-only views.
     """
@@ -74,9 +95,13 @@ class Ballots:
     weight: Floats
     voter: Ints | None = None
     prompt: Ints | None = None
+    share: Floats | None = None
+    chance: Floats | None = None
+    features: Floats | None = None
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("offsets", "slot_item", "slot_rank", "all_bad", "weight", "voter", "prompt"):
+        for name in _COLUMNS:
             column = getattr(self, name)
             if column is not None:
                 view = column.view()
@@ -157,6 +182,7 @@ class Ballots:
         weight: ArrayLike | None = None,
         voter: Iterable[Hashable] | None = None,
         prompt: Iterable[Hashable] | None = None,
+        share: ArrayLike | None = None,
         items: Sequence[str] | None = None,
     ) -> Ballots:
         """Pairwise ballots from equally long columns; `outcome` holds "a", "b", "tie" or "both_bad".
@@ -185,6 +211,7 @@ class Ballots:
             weight=weight,
             voter=None if voter is None else _code(voter),
             prompt=None if prompt is None else _code(prompt),
+            share=share,
         )
 
     @classmethod
@@ -198,11 +225,15 @@ class Ballots:
         weight: ArrayLike | None = None,
         voter: ArrayLike | None = None,
         prompt: ArrayLike | None = None,
+        share: ArrayLike | None = None,
+        chance: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+        feature_names: Sequence[str] = (),
     ) -> Ballots:
         """Pairwise ballots from packed columns of n integers.
 
         `first`, `second` index `items`; `outcome` is the position in `PAIR_OUTCOMES`; `voter`, `prompt` are
-        codes.
+        codes; `features` has two rows a ballot, the first system's and the second's.
 
         Raises UnknownOutcome, LengthMismatch, SelfBattle and the errors of `Ballots`.
         """
@@ -231,6 +262,10 @@ class Ballots:
             weight=weight,
             voter=voter,
             prompt=prompt,
+            share=share,
+            chance=chance,
+            features=features,
+            feature_names=feature_names,
         )
         # The outcome is at hand here; the property would read it back from the ranks.
         key = np.multiply(a, len(made.items), dtype=np.int64)
@@ -295,6 +330,10 @@ class Ballots:
         weight: ArrayLike | None = None,
         voter: ArrayLike | None = None,
         prompt: ArrayLike | None = None,
+        share: ArrayLike | None = None,
+        chance: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+        feature_names: Sequence[str] = (),
     ) -> Ballots:
         """Ballots from packed arrays of the shapes given in `Ballots`, of any integer type; nothing is copied
         needlessly.
@@ -314,9 +353,13 @@ class Ballots:
             slot_item=item.astype(np.int32, copy=False),
             slot_rank=rank.astype(np.int16, copy=False),
             all_bad=np.zeros(n, dtype=np.bool_) if all_bad is None else np.asarray(all_bad, dtype=np.bool_),
-            weight=np.ones(n) if weight is None else _weights(weight),
+            weight=np.ones(n) if weight is None else _numbers(weight, "weight", InvalidWeight),
             voter=None if voter is None else _integers(voter, "voter").astype(np.int64, copy=False),
             prompt=None if prompt is None else _integers(prompt, "prompt").astype(np.int64, copy=False),
+            share=None if share is None else _numbers(share, "share", InvalidWeight),
+            chance=None if chance is None else _numbers(chance, "chance", InvalidWeight),
+            features=None if features is None else _numbers(features, "features", InvalidFeature),
+            feature_names=tuple(feature_names),
         )
 
 
@@ -329,7 +372,7 @@ def _check(ballots: Ballots) -> None:
     if ballots.slot_rank.size != m:
         raise LengthMismatch(f"{m} slot items but {ballots.slot_rank.size} slot ranks")
     n = len(ballots)
-    for name in ("all_bad", "weight", "voter", "prompt"):
+    for name in _BY_BALLOT:
         column = getattr(ballots, name)
         if column is not None and column.shape != (n,):
             raise LengthMismatch(f"{name} has shape {column.shape} for {n} ballots")
@@ -347,11 +390,33 @@ def _check(ballots: Ballots) -> None:
         column = getattr(ballots, name)
         if column is not None and n and int(column.min()) < UNKNOWN:
             raise InvalidCode(f"{name} codes must be -1 (unknown) or more")
+    _check_optional(ballots)
     for ballot, left, right in ballots.slot_pairs():
         same = ballots.slot_item[left] == ballots.slot_item[right]
         if same.any():
             position = int(np.arange(n)[ballot][same.argmax()])
             raise DuplicateItem(f"ballot {position} holds an item twice")
+
+
+def _check_optional(ballots: Ballots) -> None:
+    share, chance, features = ballots.share, ballots.chance, ballots.features
+    if share is not None and not bool(((share >= 0.0) & (share <= 1.0)).all()):
+        raise InvalidWeight("share must lie between 0 and 1")
+    if chance is not None and not bool(((chance > 0.0) & (chance <= 1.0)).all()):
+        raise InvalidWeight("chance must lie above 0 and not above 1")
+    names = ballots.feature_names
+    if len(set(names)) != len(names):
+        raise InvalidFeature("a feature is named twice")
+    if features is None:
+        if names:
+            raise InvalidFeature("features are named but not given")
+        return
+    if features.shape != (ballots.slot_item.size, len(names)):
+        raise LengthMismatch(
+            f"features have shape {features.shape} for {ballots.slot_item.size} slots and {len(names)} names"
+        )
+    if bool(np.isinf(features).any()):
+        raise InvalidFeature("features must be finite, or NaN where not known")
 
 
 def _name_items(listed: Sequence[str] | None, *seen: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -386,11 +451,11 @@ def _integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
     return column
 
 
-def _weights(values: ArrayLike) -> Floats:
+def _numbers(values: ArrayLike, name: str, error: type[RankingError]) -> Floats:
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as problem:
-        raise InvalidWeight(f"weights must be numbers: {problem}") from problem
+        raise error(f"{name} must hold numbers: {problem}") from problem
 
 
 def _wide_enough(a: NDArray[np.generic], b: NDArray[np.generic]) -> np.dtype[Any]:

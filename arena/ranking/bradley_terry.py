@@ -11,26 +11,37 @@ import numpy as np
 from arena.ranking.ballots import Ballots
 from arena.ranking.board import Board
 from arena.ranking.counts import TWO_WAY, BothBad, Comparisons, Tally, compare, split, tally
-from arena.ranking.errors import IncompatibleTies, InvalidSetting, MissingRandomness, TooFewClusters
+from arena.ranking.errors import (
+    FlipRateTooHigh,
+    IncompatibleTies,
+    InvalidSetting,
+    MissingRandomness,
+    NotConverged,
+    TooFewClusters,
+)
+from arena.ranking.fixed_point import newman, zermelo
 from arena.ranking.graph import components
 from arena.ranking.intervals import (
     Bootstrap,
     Interval,
     Sandwich,
     Spread,
-    bootstrap,
     both_ways,
     normal_quantile,
     sandwich,
 )
-from arena.ranking.island import PHANTOM, Island, TieSetting, settle
-from arena.ranking.newton import TOLERANCE
+from arena.ranking.island import PHANTOM, Island, Solve, TieSetting, settle
+from arena.ranking.newton import TOLERANCE, newton
+from arena.ranking.resampling import bootstrap
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.tie_models import Davidson, GroundedRaoKupper, RaoKupper, TieModel, Tobt
 
 Ties = Literal["half", "davidson", "rao-kupper", "tobt", "ignore"]
 """How a tie is read: see `BradleyTerry`."""
 
+Solver = Literal["newton", "newman", "zermelo"]
+
+_SOLVERS: dict[str, Solve] = {"newton": newton, "newman": newman, "zermelo": zermelo}
 _TIE_MODELS: dict[str, TieModel] = {"davidson": Davidson(), "rao-kupper": RaoKupper(), "tobt": Tobt()}
 
 
@@ -52,6 +63,13 @@ class BradleyTerry:
                     "rao-kupper" only; `arena.ranking.tie_models.GroundedRaoKupper`)
     provisional_below   systems with fewer usable ballots are marked provisional
     tie_threshold   alpha of "tobt", if it is not to be fitted (0.5 in the paper)
+    flip_rate       e, the chance below 1/2 that a decided vote was given the wrong way round: each counts
+                    (1 - e) / (1 - 2 e) for its winner and -e / (1 - 2 e) for its loser, which in the mean
+                    over flips is what was meant (rDPO, Chowdhury et al. 2024, arXiv:2403.00409)
+    solver          "newton"; "newman" and "zermelo" reach the same maximum by fixed points
+                    (`arena.ranking.fixed_point`)
+
+    A flip rate and the fixed points go with ties "half" or "ignore" only.
 
     Each connected component is fitted on its own and never compared with another. Where no finite estimate
     exists, and only there, half a phantom battle is added to every observed pair between two strong
@@ -66,6 +84,8 @@ class BradleyTerry:
     both_bad: BothBad = "tie"
     provisional_below: int = 50
     tie_threshold: float | None = None
+    flip_rate: float = 0.0
+    solver: Solver = "newton"
 
     def __post_init__(self) -> None:
         if self.ties not in get_args(Ties):
@@ -80,6 +100,14 @@ class BradleyTerry:
             math.isfinite(self.tie_threshold) and self.tie_threshold > 0
         ):
             raise InvalidSetting(f"tie_threshold must be finite and above 0, not {self.tie_threshold}")
+        if not 0.0 <= self.flip_rate < 0.5:
+            raise InvalidSetting(f"flip_rate must lie between 0 and below 1/2, not {self.flip_rate}")
+        if self.solver not in _SOLVERS:
+            raise InvalidSetting(f"solver must be one of {', '.join(_SOLVERS)}, not {self.solver!r}")
+        if self.ties not in ("half", "ignore") and (self.flip_rate or self.solver != "newton"):
+            raise IncompatibleTies(
+                f"flip_rate and solvers but Newton's need ties='half' or 'ignore', not {self.ties!r}"
+            )
         if not (math.isfinite(self.prior) and self.prior >= 0):
             raise InvalidSetting(f"prior must be finite and not negative, not {self.prior}")
         if not math.isfinite(self.anchor_mean):
@@ -102,14 +130,29 @@ class BradleyTerry:
         component (name, estimate, low, high, and the chance of a tie between equals) and, grounded, `ground`
         (the score of the line of usefulness, low, high); each component carries its own.
 
-        Raises NotConverged, TooFewClusters, MissingClusters, MissingRandomness.
+        Raises NotConverged, FlipRateTooHigh, TooFewClusters, MissingClusters, MissingRandomness.
         """
-        comparisons = compare(ballots, both_bad=self.both_bad, ignore_ties=self.ties == "ignore")
+        comparisons = compare(
+            ballots,
+            both_bad=self.both_bad,
+            ignore_ties=self.ties == "ignore",
+            flip_rate=self.flip_rate,
+        )
         total = tally(comparisons)
         groups = components(total.n_items, total.first, total.second)
-        setting = self._tie_setting()
-        islands = [settle(total, group, prior=self.prior, setting=setting) for group in groups]
-        n_clusters, spreads = _spread(ballots, comparisons, total, islands, interval, rng)
+        setting, solve = self._tie_setting(), _SOLVERS[self.solver]
+        try:
+            islands = [
+                settle(total, group, prior=self.prior, setting=setting, solve=solve) for group in groups
+            ]
+            n_clusters, spreads = _spread(ballots, comparisons, total, islands, interval, rng)
+        except NotConverged as problem:
+            if not self.flip_rate:
+                raise
+            raise FlipRateTooHigh(
+                f"at a flip rate of {self.flip_rate} no finite scores exist: some system won or lost more "
+                f"often than flips alone allow ({problem})"
+            ) from problem
         board = Board(ballots.items, self, comparisons, total, islands, spreads, interval)
         diagnostics = board.diagnostics(n_clusters)
         if setting is not None:

@@ -108,7 +108,8 @@ class _Points:
 def _pair_points(comparisons: Comparisons) -> _Points:
     pair, outcome = np.divmod(comparisons.key, OUTCOMES)
     left, right = np.divmod(pair, max(comparisons.n_items, 1))
-    share = np.where(outcome == FIRST_WON, 1.0, np.where(outcome == SECOND_WON, 0.0, 0.5))
+    part = 1.0 if comparisons.share is None else comparisons.share
+    share = np.where(outcome == FIRST_WON, part, np.where(outcome == SECOND_WON, 1.0 - part, 0.5))
     ballot = np.arange(outcome.size) if comparisons.ballot is None else comparisons.ballot
     weight = np.ones(outcome.size) if comparisons.weight is None else comparisons.weight
     return _Points(

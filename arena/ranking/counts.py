@@ -50,6 +50,8 @@ class Comparisons:
     n_outcomes  outcomes kept apart in a tally: 4, or 3 where "both bad" is a tie
     ballot      int64[c], the ballot a comparison comes from; None if comparison k is ballot k
     weight      float64[c]; None if all weights are 1
+    share       float64[c], how much of the weight says the outcome in `key`, the rest says the opposite;
+                None: all. Outside 0…1 where flips are corrected for
     ballots_of  int64[n_items], usable ballots on which an item was compared; None if each ballot is one pair
     """
 
@@ -63,6 +65,60 @@ class Comparisons:
     n_all_bad: int
     kwise_as_pairs: int
     dropped: dict[str, int]
+    share: Floats | None = None
+
+    def entries(self) -> Entries:
+        """Every comparison once for each outcome that it speaks for."""
+        if self.share is None:
+            return Entries(self.key, self.weight, None)
+        weight = np.ones(self.key.size) if self.weight is None else self.weight
+        decided = np.flatnonzero(self.key % OUTCOMES < TIED)
+        swapped = self.key[decided] ^ 1  # outcomes 0 and 1 change places
+        return Entries(
+            np.concatenate([self.key, swapped]),
+            np.concatenate([weight * self.share, weight[decided] * (1.0 - self.share[decided])]),
+            np.concatenate([np.arange(self.key.size), decided]),
+        )
+
+
+class Entries(NamedTuple):
+    """Comparisons, those of graded ballots twice.
+
+    key, weight     as in `Comparisons`
+    row             int64[e], the comparison of each entry; None if entry k is comparison k
+    """
+
+    key: NDArray[np.integer]
+    weight: Floats | None
+    row: Ints | None
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Where the weight of every ballot goes in a tally, for tallies of other weights of the same ballots.
+
+    cell, ballot    int64[e]
+    part            float64[e], of the ballot's weight; None if all are 1
+    """
+
+    cell: Ints
+    ballot: Ints
+    part: Floats | None
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, comparisons: Comparisons, total: Tally) -> Cells:
+        found = replace(comparisons, weight=None).entries()
+        cell = cell_of(comparisons, total, found.key)
+        owner = np.arange(comparisons.key.size) if comparisons.ballot is None else comparisons.ballot
+        owner = owner if found.row is None else owner[found.row]
+        outcomes, pairs = total.weight.shape
+        return cls(cell, owner, found.weight, (outcomes, pairs))
+
+    def weigh(self, weight: Floats) -> Floats:
+        """float64[O, P] cells from float64[n_ballots] weights."""
+        each = weight[self.ballot] if self.part is None else weight[self.ballot] * self.part
+        return sum_by(self.cell, each, self.shape[0] * self.shape[1]).reshape(self.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +163,13 @@ class SingleSums(NamedTuple):
     cell: Ints | None
 
 
-def compare(ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = False) -> Comparisons:
+def compare(
+    ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = False, flip_rate: float = 0.0
+) -> Comparisons:
     """List the compared pairs of all usable ballots.
+
+    Every pair of a graded ballot has the ballot's share. At a flip rate e a share s becomes
+    (s - e) / (1 - 2 e): its mean over flips is what was meant (Natarajan et al. 2013, NeurIPS).
 
     A ballot is left out, and counted in `dropped`, if its weight is 0 ("zero_weight"), if all its answers
     were bad and `both_bad` is "drop" ("both_bad"), or if fewer than two of its slots are compared
@@ -157,8 +218,19 @@ def compare(ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = 
         n_all_bad=int(np.count_nonzero(ballots.all_bad)),
         kwise_as_pairs=0 if ballots.size_shared == 2 else int(((ballots.sizes > 2) & used).sum()),
         dropped=dropped,
+        share=_shares(ballots, key, owner, flip_rate),
     )
     return _without_ties(found, ballots) if ignore_ties else found
+
+
+def _shares(
+    ballots: Ballots, key: NDArray[np.integer], owner: Ints | None, flip_rate: float
+) -> Floats | None:
+    if ballots.share is None and flip_rate == 0.0:
+        return None
+    share = np.ones(len(ballots)) if ballots.share is None else ballots.share
+    each = share if owner is None else share[owner]
+    return np.where(key % OUTCOMES < TIED, (each - flip_rate) / (1.0 - 2.0 * flip_rate), 1.0)
 
 
 def tally(comparisons: Comparisons) -> Tally:
@@ -170,11 +242,12 @@ def tally(comparisons: Comparisons) -> Tally:
         won, *even = _fold(events, n_outcomes)
         first, second = np.nonzero(np.triu(won + won.T + sum(even), 1))
         counted = _rows(won, even, first, second)
-        if comparisons.weight is None:
+        found = comparisons.entries()
+        if found.weight is None:
             summed = counted.astype(np.float64)
         else:
             won_weight, *even_weight = _fold(
-                sum_by(key, comparisons.weight, events.size).reshape(shape), n_outcomes
+                sum_by(found.key, found.weight, events.size).reshape(shape), n_outcomes
             )
             summed = _rows(won_weight, even_weight, first, second)
         return Tally(n, first, second, summed, counted, _per_item(comparisons, first, second, counted))
@@ -182,12 +255,15 @@ def tally(comparisons: Comparisons) -> Tally:
     pairs, inverse = np.unique(canonical // OUTCOMES, return_inverse=True)
     cell = np.minimum(canonical % OUTCOMES, n_outcomes - 1) * pairs.size + inverse
     counted = np.bincount(cell, minlength=n_outcomes * pairs.size).reshape(n_outcomes, pairs.size)
-    if comparisons.weight is None:
-        summed = counted.astype(np.float64)
-    else:
-        summed = sum_by(cell, comparisons.weight, counted.size).reshape(counted.shape)
     first, second = np.divmod(pairs, max(n, 1))
-    return Tally(n, first, second, summed, counted, _per_item(comparisons, first, second, counted))
+    plain = Tally(
+        n, first, second, counted.astype(np.float64), counted, _per_item(comparisons, first, second, counted)
+    )
+    found = comparisons.entries()
+    if found.weight is None:
+        return plain
+    summed = sum_by(cell_of(comparisons, plain, found.key), found.weight, counted.size)
+    return replace(plain, weight=summed.reshape(counted.shape))
 
 
 def split(
@@ -199,12 +275,15 @@ def split(
     """
     code = cluster_codes(ballots, cluster)
     owner = comparisons.ballot
-    if code is None and (owner is None or owner.size == comparisons.n_ballots):
+    is_single = code is None and (owner is None or owner.size == comparisons.n_ballots)
+    if is_single and comparisons.share is None:
         return _single(comparisons, total)
     number = np.arange(comparisons.key.size) if owner is None else owner
     n_clusters, row = _renumber(number if code is None else code[number])
-    cell = cell_of(comparisons, total)
-    ones = np.ones(cell.size) if comparisons.weight is None else comparisons.weight
+    found = comparisons.entries()
+    row = row if found.row is None else row[found.row]
+    cell = cell_of(comparisons, total, found.key)
+    ones = np.ones(cell.size) if found.weight is None else found.weight
     shape = (n_clusters, comparisons.n_outcomes * total.first.size)
     return ClusterSums(n_clusters, sparse.csr_array(sparse.coo_array((ones, (row, cell)), shape=shape)))
 
@@ -247,6 +326,7 @@ def _without_ties(found: Comparisons, ballots: Ballots) -> Comparisons:
         key=key,
         ballot=ballot,
         weight=None if found.weight is None else found.weight[decided],
+        share=None if found.share is None else found.share[decided],
         ballots_of=ballots_of,
         n_ballots=used,
         kwise_as_pairs=int((sizes[np.unique(ballot)] > 2).sum()),
@@ -332,8 +412,9 @@ def _canonical(key: NDArray[np.integer], n: int) -> Ints:
     return canonical
 
 
-def cell_of(comparisons: Comparisons, total: Tally) -> Ints:
-    """int64[c], the cell `outcome * P + pair` of each comparison."""
+def cell_of(comparisons: Comparisons, total: Tally, key: NDArray[np.integer] | None = None) -> Ints:
+    """int64[c], the cell `outcome * P + pair` of each comparison, or of each key of its pairs."""
+    key = comparisons.key if key is None else key
     n, n_outcomes = total.n_items, comparisons.n_outcomes
     if _is_dense(comparisons):
         pairs = np.arange(total.first.size)
@@ -342,9 +423,9 @@ def cell_of(comparisons: Comparisons, total: Tally) -> Ints:
             row = min(outcome, n_outcomes - 1)
             table[total.first, total.second, outcome] = row * pairs.size + pairs
             table[total.second, total.first, swapped] = row * pairs.size + pairs
-        looked_up: Ints = table.reshape(-1)[comparisons.key]
+        looked_up: Ints = table.reshape(-1)[key]
         return looked_up
-    canonical = _canonical(comparisons.key, n)
+    canonical = _canonical(key, n)
     pair = np.searchsorted(total.first * n + total.second, canonical // OUTCOMES)
     cell: Ints = np.minimum(canonical % OUTCOMES, n_outcomes - 1) * total.first.size + pair
     return cell

@@ -36,6 +36,18 @@ class InvalidCode(RankingError):
     """A voter or prompt code is not an integer of -1 (unknown) or more."""
 
 
+class InvalidFeature(RankingError):
+    """A property of an answer is infinite, misnamed or missing altogether."""
+
+
+class PairsOnly(RankingError):
+    """The ballots carry something that only a model of pairs can read."""
+
+
+class FlipRateTooHigh(RankingError):
+    """At the flip rate asked for no finite score exists: a system won or lost more than flips would allow."""
+
+
 class EmptyBallot(RankingError):
     """A ballot has no slot at all."""
 
@@ -86,3 +98,23 @@ class TooFewSystems(RankingError):
 
 class InvalidPlan(RankingError):
     """Counts, weights or a pairing plan have the wrong shape or impossible values."""
+
+
+class IncompleteState(RankingError):
+    """A pairing rule reads something that the state of the arena does not have."""
+
+
+class CollinearCovariates(InvalidFeature):
+    """Covariates say the same as each other, or as the systems: no data could tell their coefficients."""
+
+
+class SeparatedCovariates(RankingError):
+    """The covariates predict some votes without a single exception, so no finite coefficient is best."""
+
+
+class InvalidScore(RankingError):
+    """A score is infinite, given twice, or outside what the average asked for can take."""
+
+
+class MissingScore(RankingError):
+    """An item has no score on a task, and missing scores are refused."""

@@ -11,6 +11,8 @@ from scipy.sparse import csgraph
 from arena.ranking.arrays import Bools, Floats, Ints
 from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED
 
+_DENSE_CELLS = 1 << 22
+
 
 class Separation(NamedTuple):
     """How the items of one connected component hang together by wins.
@@ -42,6 +44,8 @@ def components(n: int, first: Ints, second: Ints) -> list[Ints]:
 
 def strong_components(n: int, first: Ints, second: Ints, weight: Floats) -> Ints:
     """int64[n], strong component of each item; an edge runs from who won to who lost, a tie is both."""
+    if _is_one(n, first, second, weight):
+        return np.zeros(n, dtype=np.int64)
     beats = _beats(n, first, second, weight)
     label: Ints = csgraph.connected_components(beats, connection="strong")[1].astype(np.int64)
     return label
@@ -80,6 +84,28 @@ def separation(n: int, first: Ints, second: Ints, weight: Floats) -> Separation:
     beating = np.zeros(size.size, dtype=np.bool_)
     beating[strong[winner[crossing]]] = True
     return Separation(strong, ~nobody, ~beaten[strong], ~beating[strong])
+
+
+def _is_one(n: int, first: Ints, second: Ints, weight: Floats) -> bool:
+    """True if all items are one strong component; a search through a full table, where that is small."""
+    if n * n > _DENSE_CELLS:
+        return False
+    beats = np.zeros((n, n), dtype=np.bool_)
+    tied = weight[TIED] > 0
+    beats[first, second] = (weight[FIRST_WON] > 0) | tied
+    beats[second, first] = (weight[SECOND_WON] > 0) | tied
+    return _reaches_all(beats) and _reaches_all(beats.T)
+
+
+def _reaches_all(beats: Bools) -> bool:
+    found = beats[0].copy()
+    found[0] = True
+    for _ in range(found.size):
+        further = found | beats[found].any(axis=0)
+        if bool((further == found).all()):
+            break
+        found = further
+    return bool(found.all())
 
 
 def _beats(n: int, first: Ints, second: Ints, weight: Floats) -> sparse.csr_array:

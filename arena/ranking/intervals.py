@@ -18,12 +18,10 @@ from scipy.special import expit, ndtri
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
 from arena.ranking.counts import CLUSTERS, MEETING, TWO_WAY, Cluster, ClusterSums, SingleSums
 from arena.ranking.errors import InvalidSetting
-from arena.ranking.island import Island, Tied, replicate_problem, replicate_tie_problem
-from arena.ranking.newton import Grounded, chord, laplacian
-from arena.ranking.tie_fit import Factor, TieSolution, assemble, climb, near
+from arena.ranking.island import Island, Tied
+from arena.ranking.newton import laplacian
+from arena.ranking.tie_fit import assemble
 from arena.ranking.tie_models import Curvature, Slopes
-
-_REPLICATE_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Sandwich:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Refit after drawing as many clusters as there are, with replacement (Efron 1979; multinomial weights).
+    """Refit after drawing as many clusters as there are, with replacement (Efron 1979).
 
     level, cluster      as in `Sandwich`
     replicates          number of refits, at least 2
@@ -118,9 +116,9 @@ def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
     else:
         scores = _rows_of(island, sums) @ _incidence(island, residual)
         meat = (scores.T @ scores).toarray()
-    clusters, known = _clusters_of(island, sums)
-    meat *= _small_sample(clusters)
-    meat += _crossing_information(island, probability)
+    clusters, known = clusters_of(island, sums)
+    meat *= small_sample(clusters)
+    meat += crossing_information(island, probability)
     factor = island.factor()
     half = factor.solve(meat)
     covariance = factor.solve(half.T)
@@ -164,92 +162,6 @@ def two_way(by_voter: Spread, by_prompt: Spread, by_both: Spread) -> Spread:
     )
 
 
-def bootstrap(
-    islands: list[Island], sums: ClusterSums | SingleSums, *, replicates: int, rng: np.random.Generator
-) -> list[Spread]:
-    """Clustered bootstrap covariance of each island; all islands share the draws.
-
-    Raises NotConverged if a resample cannot be fitted.
-    """
-    refits = [_Refits(island) if island.tied is None else _TiedRefits(island) for island in islands]
-    resample = _Resampler(islands, sums)
-    for _ in range(replicates):
-        cells = resample.draw(rng)
-        for island, refit in zip(islands, refits, strict=True):
-            refit.add(cells[:, island.pairs])
-    return [refit.spread(*_clusters_of(island, sums)) for island, refit in zip(islands, refits, strict=True)]
-
-
-class _Refits:
-    """Estimates of one island over resamples, ties as half or left out."""
-
-    def __init__(self, island: Island) -> None:
-        self._island = island
-        self._factor: Grounded = island.factor()
-        self._draws: list[Floats] = []
-        self._separated = 0
-
-    def add(self, weight: Floats) -> None:
-        island = self._island
-        problem, lone = replicate_problem(island, weight)
-        self._separated += lone
-        found = chord(problem, island.solution.theta, self._factor, tolerance=_REPLICATE_TOLERANCE)
-        self._draws.append(found.theta)
-
-    def spread(self, clusters: int, known: Bools) -> Spread:
-        island, factor = self._island, self._factor
-        covariance = np.atleast_2d(np.cov(np.stack(self._draws), rowvar=False)) * _small_sample(clusters)
-        lone_meat = _crossing_information(island, island.problem.probability(island.solution.theta))
-        covariance += factor.solve(factor.solve(lone_meat).T)
-        return Spread(covariance, known, clusters, self._separated)
-
-
-class _TiedRefits:
-    """Estimates of one island over resamples, with the tie parameter and the place of the ground."""
-
-    def __init__(self, island: Island) -> None:
-        assert island.tied is not None  # noqa: S101 - the caller chose this class for it
-        self._island, self._tied = island, island.tied
-        self._factor: Factor = self._tied.problem.factor(self._tied.solution.theta, self._tied.solution.beta)
-        self._draws: list[TieSolution] = []
-        self._separated = 0
-
-    def add(self, weight: Floats) -> None:
-        problem, lone = replicate_tie_problem(self._island, weight)
-        self._separated += lone
-        of_fit = self._tied.problem
-        alike = (problem.is_free, problem.model, problem.is_shift_free) == (
-            of_fit.is_free,
-            of_fit.model,
-            of_fit.is_shift_free,
-        )
-        if alike:
-            found = near(problem, self._tied.solution, self._factor, tolerance=_REPLICATE_TOLERANCE)
-        else:
-            found = climb(problem, tolerance=_REPLICATE_TOLERANCE)
-        self._draws.append(found)
-
-    def spread(self, clusters: int, known: Bools) -> Spread:
-        factor, problem = self._factor, self._tied.problem
-        small = _small_sample(clusters)
-        theta = np.stack([draw.centred.theta for draw in self._draws])
-        covariance = np.atleast_2d(np.cov(theta, rowvar=False)) * small
-        lone = factor.solve(factor.solve(_tied_crossing(self._island, self._tied)).T)
-        centre = _centring(problem.n)
-        covariance += centre @ lone[: problem.n, : problem.n] @ centre
-        beta = np.array([draw.beta for draw in self._draws])
-        level = np.array([draw.theta.mean() for draw in self._draws])
-        finite = beta[np.isfinite(beta)]
-        return Spread(
-            covariance,
-            known,
-            clusters,
-            self._separated,
-            small * float(finite.var(ddof=1)) if problem.is_free and finite.size > 1 else None,
-            None if problem.is_shift_free else small * float(level[level != 0.0].var(ddof=1)),
-        )
-
-
 def rank_interval(low: Floats, high: Floats) -> RankInterval:
     """Ranks that the bounds leave open, for n systems on one scale.
 
@@ -263,31 +175,6 @@ def rank_interval(low: Floats, high: Floats) -> RankInterval:
     )
 
 
-class _Resampler:
-    """Draws the board's cells float64[O, P] with the clusters resampled."""
-
-    def __init__(self, islands: list[Island], sums: ClusterSums | SingleSums) -> None:
-        self._sums = sums
-        n_pairs = sum(island.pairs.size for island in islands)
-        cells = sums.square.size if isinstance(sums, SingleSums) else sums.matrix.shape[1]
-        self._shape = (cells // max(n_pairs, 1), n_pairs)
-        self._share: Floats | None = None
-        if isinstance(sums, SingleSums) and sums.cell is None:
-            self._share = sums.square.reshape(-1) / sums.square.sum()
-
-    def draw(self, rng: np.random.Generator) -> Floats:
-        sums = self._sums
-        if self._share is not None:
-            return rng.multinomial(sums.n_clusters, self._share).reshape(self._shape).astype(np.float64)
-        times = np.bincount(rng.integers(sums.n_clusters, size=sums.n_clusters), minlength=sums.n_clusters)
-        if isinstance(sums, ClusterSums):
-            cells: Floats = sums.matrix.T @ times.astype(np.float64)
-            return cells.reshape(self._shape)
-        assert sums.cell is not None  # noqa: S101 - the other cases returned above
-        weight = times if sums.weight is None else times * sums.weight
-        return sum_by(sums.cell, weight, self._shape[0] * self._shape[1]).reshape(self._shape)
-
-
 def _check(level: float, cluster: Cluster) -> None:
     if not 0.0 < level < 1.0:
         raise InvalidSetting(f"level must lie between 0 and 1, not {level}")
@@ -295,7 +182,7 @@ def _check(level: float, cluster: Cluster) -> None:
         raise InvalidSetting(f"cluster must be one of {', '.join(CLUSTERS)}, not {cluster!r}")
 
 
-def _small_sample(clusters: int) -> float:
+def small_sample(clusters: int) -> float:
     return clusters / (clusters - 1) if clusters > 1 else 1.0
 
 
@@ -311,14 +198,14 @@ def _tied_sandwich(island: Island, tied: Tied, sums: ClusterSums | SingleSums) -
     else:
         scores = _rows_of(island, sums) @ _tied_incidence(island, slopes, with_tie=problem.is_free)
         meat = (scores.T @ scores).toarray()
-    clusters, known = _clusters_of(island, sums)
-    meat *= _small_sample(clusters)
-    meat += _tied_crossing(island, tied)
+    clusters, known = clusters_of(island, sums)
+    meat *= small_sample(clusters)
+    meat += tied_crossing(island, tied)
     factor = problem.factor(solution.theta, solution.beta)
     half = factor.solve(meat)
     covariance = factor.solve(half.T)
     strengths = 0.5 * (covariance + covariance.T)[:n, :n]
-    centre = _centring(n)
+    centre = centring(n)
     return Spread(
         centre @ strengths @ centre,
         known,
@@ -329,11 +216,11 @@ def _tied_sandwich(island: Island, tied: Tied, sums: ClusterSums | SingleSums) -
     )
 
 
-def _centring(n: int) -> Floats:
+def centring(n: int) -> Floats:
     return np.eye(n) - 1.0 / n
 
 
-def _tied_crossing(island: Island, tied: Tied) -> Floats:
+def tied_crossing(island: Island, tied: Tied) -> Floats:
     """The model's own information on crossing pairs and against a ground out of reach."""
     problem, theta = tied.problem, tied.solution.theta
     bend = problem.model.information(
@@ -381,7 +268,7 @@ def _rows_of(island: Island, sums: ClusterSums) -> sparse.csr_array:
     return sums.matrix[:, columns]
 
 
-def _clusters_of(island: Island, sums: ClusterSums | SingleSums) -> tuple[int, Bools]:
+def clusters_of(island: Island, sums: ClusterSums | SingleSums) -> tuple[int, Bools]:
     """Clusters with a comparison in the island, and which items two or more of them met."""
     if isinstance(sums, SingleSums):
         return _single_clusters(island, sums)
@@ -408,6 +295,6 @@ def _single_clusters(island: Island, sums: SingleSums) -> tuple[int, Bools]:
     return round(float(events.sum())), per_item > 1.5
 
 
-def _crossing_information(island: Island, probability: Floats) -> Floats:
+def crossing_information(island: Island, probability: Floats) -> Floats:
     information = np.where(island.crossing, island.problem.information(probability), 0.0)
     return laplacian(island.n, island.first, island.second, information)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from arena.ranking.tie_models import RaoKupper, Slopes, TieModel
 
 PHANTOM = 0.5
 """Weight of the drawn battle added to a pair that crosses strong components."""
+
+
+Solve = Callable[[PairProblem], Solution]
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,15 @@ def half_tie_problem(n: int, first: Ints, second: Ints, weight: Floats, phantom:
     return PairProblem(n, first, second, won, weight[FIRST_WON] + weight[SECOND_WON] + tied)
 
 
-def settle(total: Tally, items: Ints, *, prior: float, setting: TieSetting | None = None) -> Island:
-    """Fit the component that consists of `items` (ascending).
+def settle(
+    total: Tally,
+    items: Ints,
+    *,
+    prior: float,
+    setting: TieSetting | None = None,
+    solve: Solve = newton,
+) -> Island:
+    """Fit the component that consists of `items` (ascending); `solve` is used where no tie parameter is.
 
     Without a prior and if, and only if, no finite estimate exists, half a drawn battle joins every observed
     pair between two strong components. Raises NotConverged.
@@ -128,7 +139,7 @@ def settle(total: Tally, items: Ints, *, prior: float, setting: TieSetting | Non
         state = separation(items.size, first, second, weight)
         crossing = state.strong[first] != state.strong[second]
         phantom = np.full(pairs.size, prior) if prior > 0 else np.where(crossing, PHANTOM, 0.0)
-        solution = newton(half_tie_problem(items.size, first, second, weight, phantom))
+        solution = solve(half_tie_problem(items.size, first, second, weight, phantom))
         return Island(items, pairs, first, second, weight, state, crossing, phantom, prior, solution)
     posed = pose(items.size, first, second, weight, prior=prior, setting=setting)
     tied = Tied(posed.problem, climb(posed.problem))

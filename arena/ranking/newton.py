@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
-from scipy.special import log_expit
 
 from arena.ranking.arrays import Floats, Ints, sum_by
 from arena.ranking.errors import NotConverged
@@ -18,6 +17,7 @@ TOLERANCE = 1e-10
 MAX_ITERATIONS = 100
 _LAST_STEP = 0.01  # natural-log units; where no maximum exists the gradient fades, but steps stay near 1
 _MAX_HALVINGS = 40
+_REUSED = 0.05  # a factor is kept while a step shrinks the gradient to this share or less
 _CHORD_ROUNDS = 12
 
 
@@ -60,7 +60,7 @@ class PairProblem:
     def log_likelihood(self, theta: Floats) -> float:
         """Sum over pairs of won * log P(first) + (total - won) * log P(second), natural logarithm."""
         gap = theta[self.first] - theta[self.second]
-        return float(self.won @ log_expit(gap) + (self.total - self.won) @ log_expit(-gap))
+        return float(self.won @ gap - self.total @ np.logaddexp(0.0, gap))
 
 
 class Solution(NamedTuple):
@@ -111,21 +111,26 @@ def newton(problem: PairProblem, start: Floats | None = None, *, tolerance: floa
     """Damped Newton on the counts. The likelihood is strictly concave up to a shift, so the answer is the
     only one.
 
-    A step is halved while it overshoots the maximum along its line by more than half the first slope.
+    A factor serves again as long as its steps shrink the gradient fast. A step is halved while it overshoots
+    the maximum along its line by more than half the first slope.
+
     Raises NotConverged if in the end the gradient of some item is above `tolerance` times its weight, or if
     the scores still move while the gradient fades, as they do where no maximum exists.
     """
-    theta = np.zeros(problem.n) if start is None else start
     scale = problem.item_weight()
+    theta = _first_guess(problem, scale) if start is None else start
     probability = problem.probability(theta)
     gradient = problem.gradient(probability)
     norm = float(np.max(np.abs(gradient) / scale))
-    moved = 0.0
+    moved, before = 0.0, 0.0
+    factor: Grounded | None = None
     for iteration in range(MAX_ITERATIONS + 1):
         if norm <= tolerance and moved <= _LAST_STEP:
             return Solution(theta - theta.mean(), iteration, norm)
-        hessian = laplacian(problem.n, problem.first, problem.second, problem.information(probability))
-        step = ground(hessian).solve(gradient)
+        if factor is None or not 0.0 < norm <= _REUSED * before:
+            information = problem.information(probability)
+            factor = ground(laplacian(problem.n, problem.first, problem.second, information))
+        step = factor.solve(gradient)
         slope = float(gradient @ step)
         for _ in range(_MAX_HALVINGS):
             trial = theta + step
@@ -135,12 +140,22 @@ def newton(problem: PairProblem, start: Floats | None = None, *, tolerance: floa
                 break
             step, slope = 0.5 * step, 0.5 * slope
         theta, moved = trial, float(np.max(np.abs(step)))
+        before = norm
         norm = float(np.max(np.abs(gradient) / scale))
         if not np.isfinite(norm):
             break
     raise NotConverged(
         f"gradient per weight {norm:.3g} after {MAX_ITERATIONS} Newton steps, wanted {tolerance:.3g}"
     )
+
+
+def _first_guess(problem: PairProblem, scale: Floats) -> Floats:
+    """Log-odds of each item's share of wins: right if all had met an average rival."""
+    won = sum_by(problem.first, problem.won, problem.n)
+    won += sum_by(problem.second, problem.total - problem.won, problem.n)
+    won = np.clip(won, 0.0, scale)  # where flips are corrected for, a share may lie outside
+    guess: Floats = np.log((won + 0.5) / (scale - won + 0.5))
+    return guess
 
 
 def chord(problem: PairProblem, start: Floats, factor: Grounded, *, tolerance: float) -> Solution:

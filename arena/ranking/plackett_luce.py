@@ -28,9 +28,9 @@ from arena.ranking.choices import (
 from arena.ranking.counts import (
     TWO_WAY,
     BothBad,
+    Cells,
     Comparisons,
     Tally,
-    cell_of,
     cluster_codes,
     compare,
     tally,
@@ -41,6 +41,7 @@ from arena.ranking.errors import (
     InvalidSetting,
     MissingRandomness,
     NotConverged,
+    PairsOnly,
     TooFewClusters,
 )
 from arena.ranking.graph import Separation, components, separation, strong_components
@@ -101,9 +102,11 @@ class PlackettLuce:
         Diagnostics as of `BradleyTerry`, and `tie_parameters` of the largest component: for each size of tie
         `delta` with its bounds.
 
-        Raises BallotTooWide (ties with more than 9 compared items), NotConverged, TooFewClusters,
-        MissingClusters, MissingRandomness.
+        Raises PairsOnly (graded ballots), BallotTooWide (ties with more than 9 compared items), NotConverged,
+        TooFewClusters, MissingClusters, MissingRandomness.
         """
+        if ballots.share is not None:
+            raise PairsOnly("graded ballots need a model of pairs: a ranking has no one opposite")
         comparisons = compare(ballots, both_bad=self.both_bad)
         total = tally(comparisons)
         groups = components(total.n_items, total.first, total.second)
@@ -544,11 +547,12 @@ class _Replicates:
         factors = [_factor_at(island.likelihood, island.x) for island in self.islands]
         draws = [np.empty((replicates, island.x.size)) for island in self.islands]
         separated = [0] * len(self.islands)
+        tallied = Cells.of(self.comparisons, self.total)
         for replicate in range(replicates):
             drawn = rng.integers(self.n_clusters, size=self.n_clusters)
             times = np.bincount(drawn, minlength=self.n_clusters)
             weight = times[self.cluster] * self.ballots.weight
-            cells = self._cells(weight)
+            cells = tallied.weigh(weight)
             for k, island in enumerate(self.islands):
                 likelihood, lone = _replicate(island, weight, cells[:, island.pairs])
                 separated[k] += lone
@@ -571,12 +575,6 @@ class _Replicates:
             for k, island in enumerate(self.islands)
             for clusters in [self._met(island)]
         ]
-
-    def _cells(self, weight: Floats) -> Floats:
-        cell = cell_of(self.comparisons, self.total)
-        owner = self.comparisons.ballot
-        rows = weight if owner is None else weight[owner]
-        return sum_by(cell, rows, self.total.weight.size).reshape(self.total.weight.shape)
 
     def _met(self, island: _Island) -> _Clusters:
         n = island.items.size

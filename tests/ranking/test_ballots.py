@@ -44,8 +44,19 @@ def test_rankings_keep_ties_and_what_was_not_compared():
 
 
 def test_columns_have_the_documented_types():
-    ballots = columns(voter=[4, 4], prompt=np.array([7, -1], dtype=np.int16))
-    types = {f.name: getattr(ballots, f.name).dtype for f in dataclasses.fields(ballots) if f.name != "items"}
+    ballots = columns(
+        voter=[4, 4],
+        prompt=np.array([7, -1], dtype=np.int16),
+        share=[1, 0.75],
+        chance=[1, 0.5],
+        features=np.ones((5, 1), dtype=np.float32),
+        feature_names=["length"],
+    )
+    types = {
+        f.name: getattr(ballots, f.name).dtype
+        for f in dataclasses.fields(ballots)
+        if f.name not in ("items", "feature_names")
+    }
     assert types == {
         "offsets": np.int64,
         "slot_item": np.int32,
@@ -54,6 +65,9 @@ def test_columns_have_the_documented_types():
         "weight": np.float64,
         "voter": np.int64,
         "prompt": np.int64,
+        "share": np.float64,
+        "chance": np.float64,
+        "features": np.float64,
     }
 
 
