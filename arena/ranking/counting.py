@@ -81,6 +81,7 @@ class Counting:
         diagnostics = plain_diagnostics(ballots.items, comparisons, total, groups)
         settings: dict[str, Any] = {"model": "counting", **asdict(self), "interval": described(interval)}
         settings["unit"] = "share of compared pairs won" if self.score == "win_rate" else "place on a ballot"
+        settings["least_is_best"] = self.score == "average_rank"
         return Ranking(
             ratings=plain_ratings(
                 ballots.items,

@@ -168,7 +168,12 @@ def _ranked(
     return Ranking(
         ratings=rows,
         diagnostics={**facts, **shown.diagnostics, "clusters": clusters},
-        settings={**shown.settings, "unit": shown.unit, "interval": described(interval)},
+        settings={
+            **shown.settings,
+            "unit": shown.unit,
+            "least_is_best": shown.least_is_best,
+            "interval": described(interval),
+        },
         covariance=covariance,
     )
 
