@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
-from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, Comparisons, Tally
+from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, Tally
 from arena.ranking.graph import Separation
 from arena.ranking.intervals import (
     Bootstrap,
@@ -32,6 +32,21 @@ class Setting(Protocol):
     def anchor_mean(self) -> float: ...
     @property
     def provisional_below(self) -> int: ...
+
+
+class Counted(Protocol):
+    """How many ballots and comparisons there were, and what was left out for which reason."""
+
+    @property
+    def n_ballots(self) -> int: ...
+    @property
+    def n_comparisons(self) -> int: ...
+    @property
+    def n_all_bad(self) -> int: ...
+    @property
+    def kwise_as_pairs(self) -> int: ...
+    @property
+    def dropped(self) -> dict[str, int]: ...
 
 
 class Fitted(Protocol):
@@ -57,7 +72,7 @@ class Board:
 
     items: tuple[str, ...]
     model: Setting
-    comparisons: Comparisons
+    counted: Counted
     total: Tally
     islands: Sequence[Fitted]
     spreads: list[Spread] | None
@@ -156,18 +171,18 @@ class Board:
         return Covariance(self.items, matrix, strong, normal_quantile(self.interval.level))
 
     def diagnostics(self, n_clusters: int | None) -> dict[str, Any]:
-        islands, comparisons, spreads = self.islands, self.comparisons, self.spreads
+        islands, counted, spreads = self.islands, self.counted, self.spreads
         values: dict[str, Any] = {
             "converged": True,
             "iterations": max((island.solution.iterations for island in islands), default=0),
             "gradient_norm": max((island.solution.gradient_norm for island in islands), default=0.0),
             "log_likelihood": sum(island.log_likelihood for island in islands),
-            "n_ballots": comparisons.n_ballots,
-            "n_comparisons": int(comparisons.key.size),
+            "n_ballots": counted.n_ballots,
+            "n_comparisons": counted.n_comparisons,
             "n_pairs": int(self.total.first.size),
-            "n_all_bad": comparisons.n_all_bad,
-            "kwise_as_pairs": comparisons.kwise_as_pairs,
-            "dropped": dict(comparisons.dropped),
+            "n_all_bad": counted.n_all_bad,
+            "kwise_as_pairs": counted.kwise_as_pairs,
+            "dropped": dict(counted.dropped),
             "components": [self._component_facts(component) for component in range(len(islands))],
             "strongly_connected": all(island.is_strongly_connected for island in islands),
             "phantom_pairs": sum(island.phantom_pairs for island in islands),
@@ -262,19 +277,19 @@ def plain_ratings(
 
 
 def plain_diagnostics(
-    items: tuple[str, ...], comparisons: Comparisons, total: Tally, groups: Sequence[Ints]
+    items: tuple[str, ...], counted: Counted, total: Tally, groups: Sequence[Ints]
 ) -> dict[str, Any]:
     """What every model reports, for one that needs no solver."""
     return {
         "converged": True,
         "iterations": 0,
         "gradient_norm": 0.0,
-        "n_ballots": comparisons.n_ballots,
-        "n_comparisons": int(comparisons.key.size),
+        "n_ballots": counted.n_ballots,
+        "n_comparisons": counted.n_comparisons,
         "n_pairs": int(total.first.size),
-        "n_all_bad": comparisons.n_all_bad,
-        "kwise_as_pairs": comparisons.kwise_as_pairs,
-        "dropped": dict(comparisons.dropped),
+        "n_all_bad": counted.n_all_bad,
+        "kwise_as_pairs": counted.kwise_as_pairs,
+        "dropped": dict(counted.dropped),
         "components": [{"items": [items[item] for item in group.tolist()]} for group in groups],
         "phantom_pairs": 0,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from arena.ranking.ballots import Ballots
 from arena.ranking.board import Board
-from arena.ranking.counts import TWO_WAY, BothBad, Comparisons, Tally, compare, split, tally
+from arena.ranking.counts import TWO_WAY, BothBad, Breaking
 from arena.ranking.errors import (
     FlipRateTooHigh,
     IncompatibleTies,
@@ -34,6 +35,7 @@ from arena.ranking.island import PHANTOM, Island, Solve, TieSetting, settle
 from arena.ranking.newton import TOLERANCE, newton
 from arena.ranking.resampling import bootstrap
 from arena.ranking.result import SCALE, Ranking
+from arena.ranking.sufficient import Reading, Statistics
 from arena.ranking.tie_models import Davidson, GroundedRaoKupper, RaoKupper, TieModel, Tobt
 
 Ties = Literal["half", "davidson", "rao-kupper", "tobt", "ignore"]
@@ -66,6 +68,11 @@ class BradleyTerry:
     flip_rate       e, the chance below 1/2 that a decided vote was given the wrong way round: each counts
                     (1 - e) / (1 - 2 e) for its winner and -e / (1 - 2 e) for its loser, which in the mean
                     over flips is what was meant (rDPO, Chowdhury et al. 2024, arXiv:2403.00409)
+    breaking        which pairs a ranking of three or more is read as: "full", all; "adjacent", neighbours in
+                    the order and ties only; "halving", all, a pair d levels apart with the weight 2^(1 - d).
+                    A local and a list-wise composite likelihood after RankList; "adjacent" is not consistent
+                    under Plackett-Luce (Azari Soufiani, Parkes & Xia 2014), use it where neighbours were
+                    compared
     solver          "newton"; "newman" and "zermelo" reach the same maximum by fixed points
                     (`arena.ranking.fixed_point`)
 
@@ -86,6 +93,7 @@ class BradleyTerry:
     tie_threshold: float | None = None
     flip_rate: float = 0.0
     solver: Solver = "newton"
+    breaking: Breaking = "full"
 
     def __post_init__(self) -> None:
         if self.ties not in get_args(Ties):
@@ -104,6 +112,10 @@ class BradleyTerry:
             raise InvalidSetting(f"flip_rate must lie between 0 and below 1/2, not {self.flip_rate}")
         if self.solver not in _SOLVERS:
             raise InvalidSetting(f"solver must be one of {', '.join(_SOLVERS)}, not {self.solver!r}")
+        if self.breaking not in get_args(Breaking):
+            raise InvalidSetting(
+                f"breaking must be one of {', '.join(get_args(Breaking))}, not {self.breaking!r}"
+            )
         if self.ties not in ("half", "ignore") and (self.flip_rate or self.solver != "newton"):
             raise IncompatibleTies(
                 f"flip_rate and solvers but Newton's need ties='half' or 'ignore', not {self.ties!r}"
@@ -132,20 +144,37 @@ class BradleyTerry:
 
         Raises NotConverged, FlipRateTooHigh, TooFewClusters, MissingClusters, MissingRandomness.
         """
-        comparisons = compare(
-            ballots,
-            both_bad=self.both_bad,
-            ignore_ties=self.ties == "ignore",
-            flip_rate=self.flip_rate,
-        )
-        total = tally(comparisons)
+        clusters = () if interval is None else (interval.cluster,)
+        return self.fit_statistics(self.statistics(ballots, clusters=clusters), interval=interval, rng=rng)
+
+    def statistics(self, ballots: Ballots, *, clusters: Iterable[str] = ()) -> Statistics:
+        """What `fit` needs of the ballots. It can be kept, and new ballots' statistics added to it
+        (`arena.ranking.sufficient.Statistics.plus`): a fit then costs as much as the table of pairs is large,
+        however many votes it holds.
+
+        Raises MissingClusters, InvalidSetting.
+        """
+        reading = Reading(self.both_bad, self.ties == "ignore", self.flip_rate, self.breaking)
+        return Statistics.of(ballots, reading, clusters=clusters)
+
+    def fit_statistics(
+        self,
+        statistics: Statistics,
+        interval: Interval | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Ranking:
+        """The same as `fit`, from kept statistics.
+
+        Raises what `fit` raises, and MissingClusters if they were not kept by the interval's clusters.
+        """
+        total = statistics.total
         groups = components(total.n_items, total.first, total.second)
         setting, solve = self._tie_setting(), _SOLVERS[self.solver]
         try:
             islands = [
                 settle(total, group, prior=self.prior, setting=setting, solve=solve) for group in groups
             ]
-            n_clusters, spreads = _spread(ballots, comparisons, total, islands, interval, rng)
+            n_clusters, spreads = _spread(statistics, islands, interval, rng)
         except NotConverged as problem:
             if not self.flip_rate:
                 raise
@@ -153,7 +182,7 @@ class BradleyTerry:
                 f"at a flip rate of {self.flip_rate} no finite scores exist: some system won or lost more "
                 f"often than flips alone allow ({problem})"
             ) from problem
-        board = Board(ballots.items, self, comparisons, total, islands, spreads, interval)
+        board = Board(statistics.items, self, statistics.facts, total, islands, spreads, interval)
         diagnostics = board.diagnostics(n_clusters)
         if setting is not None:
             facts = [
@@ -193,9 +222,7 @@ def described(interval: Interval | None) -> dict[str, Any] | None:
 
 
 def _spread(
-    ballots: Ballots,
-    comparisons: Comparisons,
-    total: Tally,
+    statistics: Statistics,
     islands: list[Island],
     interval: Interval | None,
     rng: np.random.Generator | None,
@@ -205,10 +232,8 @@ def _spread(
     if isinstance(interval, Bootstrap) and rng is None:
         raise MissingRandomness("a bootstrap needs rng=numpy.random.default_rng(seed)")
     if interval.cluster == TWO_WAY:
-        return both_ways(
-            interval, lambda one_way: _spread(ballots, comparisons, total, islands, one_way, rng)
-        )
-    sums = split(ballots, comparisons, total, cluster=interval.cluster)
+        return both_ways(interval, lambda one_way: _spread(statistics, islands, one_way, rng))
+    sums = statistics.by(interval.cluster)
     if sums.n_clusters < 2:
         raise TooFewClusters(
             f"{sums.n_clusters} cluster(s) of {interval.cluster}; an interval needs at least 2"

@@ -5,7 +5,7 @@ intervals.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,11 @@ from arena.ranking.errors import InvalidSetting, MissingClusters
 BothBad = Literal["tie", "drop", "grounded"]
 """How a ballot whose answers were all called bad is read: its compared pairs are ties, or it is left out, or
 they are an outcome of their own, which only a grounded model can read.
+"""
+
+Breaking = Literal["full", "adjacent", "halving"]
+"""Which pairs a ranking of three or more is read as: all of them; those of neighbouring levels and ties only;
+or all, where a pair d levels apart weighs 2^(1 - d).
 """
 
 Cluster = Literal["ballot", "vote", "voter", "prompt", "voter,prompt"]
@@ -66,6 +71,10 @@ class Comparisons:
     kwise_as_pairs: int
     dropped: dict[str, int]
     share: Floats | None = None
+
+    @property
+    def n_comparisons(self) -> int:
+        return int(self.key.size)
 
     def entries(self) -> Entries:
         """Every comparison once for each outcome that it speaks for."""
@@ -143,10 +152,12 @@ class ClusterSums(NamedTuple):
     """A tally split by cluster; `cell = outcome * P + pair`.
 
     matrix      sparse float64[G, O P], weight of each cell in each cluster
+    code        int64[G], the voter, prompt or ballot of each row; UNKNOWN where nobody knows whose it is
     """
 
     n_clusters: int
     matrix: sparse.csr_array
+    code: Ints
 
 
 class SingleSums(NamedTuple):
@@ -164,7 +175,12 @@ class SingleSums(NamedTuple):
 
 
 def compare(
-    ballots: Ballots, *, both_bad: BothBad = "tie", ignore_ties: bool = False, flip_rate: float = 0.0
+    ballots: Ballots,
+    *,
+    both_bad: BothBad = "tie",
+    ignore_ties: bool = False,
+    flip_rate: float = 0.0,
+    breaking: Breaking = "full",
 ) -> Comparisons:
     """List the compared pairs of all usable ballots.
 
@@ -178,8 +194,12 @@ def compare(
     """
     if both_bad not in ("tie", "drop", "grounded"):
         raise InvalidSetting(f"both_bad must be 'tie', 'drop' or 'grounded', not {both_bad!r}")
+    if breaking not in get_args(Breaking):
+        raise InvalidSetting(f"breaking must be one of {', '.join(get_args(Breaking))}, not {breaking!r}")
     n_outcomes = 4 if both_bad == "grounded" else 3
     n = len(ballots.items)
+    level = None if breaking == "full" or ballots.size_shared == 2 else _levels(ballots)
+    parts: list[Floats] = []
     usable, dropped = usable_ballots(ballots, both_bad=both_bad)
     keys: list[NDArray[np.integer]] = []
     owners: list[Ints] = []
@@ -195,6 +215,13 @@ def compare(
         if usable is not None:
             kept = usable[ballot]
             compared = kept if compared is None else compared & kept
+        if level is not None:
+            apart = np.abs(level[left] - level[right])
+            if breaking == "adjacent":
+                compared = (apart < 2) if compared is None else compared & (apart < 2)
+            else:
+                share = 0.5 ** np.maximum(apart - 1, 0)
+                parts.append(share if compared is None else share[compared])
         if compared is None and ballots.size_shared == 2:
             keys.append(key)
             continue
@@ -205,6 +232,8 @@ def compare(
     every = ballots.size_shared == 2 and not owners
     owner = None if every else np.concatenate([np.zeros(0, dtype=np.int64), *owners])
     weight = None if ballots.is_unweighted else ballots.weight if owner is None else ballots.weight[owner]
+    if parts:
+        weight = np.concatenate(parts) * (1.0 if weight is None else weight)
     used = np.ones(len(ballots), dtype=np.bool_) if usable is None else usable
     n_used = len(ballots) if usable is None else int(used.sum())
     found = Comparisons(
@@ -221,6 +250,23 @@ def compare(
         share=_shares(ballots, key, owner, flip_rate),
     )
     return _without_ties(found, ballots) if ignore_ties else found
+
+
+def _levels(ballots: Ballots) -> Ints:
+    """int64[m], how many levels of the ballot lie above a slot's; 0 where it was not compared."""
+    owner = np.repeat(np.arange(len(ballots)), ballots.sizes)
+    rank = np.where(ballots.all_bad[owner], 1, ballots.slot_rank)
+    order = np.lexsort((rank, owner))
+    opens = np.zeros(order.size, dtype=np.int64)
+    ahead, behind = order[1:], order[:-1]
+    opens[1:] = (owner[ahead] == owner[behind]) & (rank[ahead] != rank[behind])
+    opens[1:] &= rank[behind] != NOT_COMPARED
+    total = np.cumsum(opens)
+    start = np.zeros(len(ballots), dtype=np.int64)
+    start[owner[order[::-1]]] = total[::-1]  # the first slot of a ballot is written last
+    level = np.empty(order.size, dtype=np.int64)
+    level[order] = total - start[owner[order]]
+    return level
 
 
 def _shares(
@@ -279,13 +325,14 @@ def split(
     if is_single and comparisons.share is None:
         return _single(comparisons, total)
     number = np.arange(comparisons.key.size) if owner is None else owner
-    n_clusters, row = _renumber(number if code is None else code[number])
+    names, row = _renumber(number if code is None else code[number])
     found = comparisons.entries()
     row = row if found.row is None else row[found.row]
     cell = cell_of(comparisons, total, found.key)
     ones = np.ones(cell.size) if found.weight is None else found.weight
-    shape = (n_clusters, comparisons.n_outcomes * total.first.size)
-    return ClusterSums(n_clusters, sparse.csr_array(sparse.coo_array((ones, (row, cell)), shape=shape)))
+    shape = (names.size, comparisons.n_outcomes * total.first.size)
+    matrix = sparse.csr_array(sparse.coo_array((ones, (row, cell)), shape=shape))
+    return ClusterSums(names.size, matrix, _known(ballots, cluster, names))
 
 
 def usable_ballots(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None, dict[str, int]]:
@@ -431,16 +478,27 @@ def cell_of(comparisons: Comparisons, total: Tally, key: NDArray[np.integer] | N
     return cell
 
 
-def _renumber(code: Ints) -> tuple[int, Ints]:
-    """How many different codes (0 or more) there are, and each one's number among them."""
+def _renumber(code: Ints) -> tuple[Ints, Ints]:
+    """The different codes (0 or more), ascending, and each one's number among them."""
     largest = int(code.max()) if code.size else -1
     if largest > 8 * code.size:
         found, number = np.unique(code, return_inverse=True)
-        return found.size, number
+        return found, number
     is_used = np.zeros(largest + 1, dtype=np.bool_)
     is_used[code] = True
     numbers = np.cumsum(is_used) - 1
-    return int(is_used.sum()), numbers[code]
+    return np.flatnonzero(is_used), numbers[code]
+
+
+def _known(ballots: Ballots, cluster: str, names: Ints) -> Ints:
+    """The names of clusters, UNKNOWN for those that were made up or are ballots."""
+    if cluster == MEETING:
+        whole = [column for column in (ballots.voter, ballots.prompt) if column is not None]
+        return names if all((column != UNKNOWN).all() for column in whole) else np.full_like(names, UNKNOWN)
+    column = ballots.voter if cluster == "voter" else ballots.prompt if cluster == "prompt" else None
+    if column is None:
+        return np.full_like(names, UNKNOWN)
+    return np.where(names > int(column.max(initial=UNKNOWN)), UNKNOWN, names)
 
 
 def _single(comparisons: Comparisons, total: Tally) -> SingleSums:
