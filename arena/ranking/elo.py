@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,14 +25,17 @@ from arena.ranking.counts import (
 from arena.ranking.errors import InvalidSetting, MissingRandomness, TooFewClusters
 from arena.ranking.graph import components
 from arena.ranking.intervals import Bootstrap, Interval, normal_quantile
-from arena.ranking.result import Ranking
+from arena.ranking.result import SCALE, Ranking
+
+_NATURAL = 1.0 / SCALE
+"""Natural-log units per Elo point."""
 
 
 @dataclass(frozen=True)
 class Elo:
     """After each comparison the first system's rating grows by K w (y - 1 / (1 + 10^((r_second - r_first) /
-    400))), the second's falls by as much; y = 1, 1/2, 0 for win, tie, loss (Elo 1978, The Rating of
-    Chessplayers).
+    400))), the second's falls by as much; y = 1, 1/2, 0 for win, tie, loss, between them for graded ballots
+    (Elo 1978, The Rating of Chessplayers).
 
     k_factor        K, Elo points; the larger, the more the last votes count
     permutations    0: the votes in the order given; otherwise the mean over as many random orders, since one
@@ -80,7 +84,7 @@ class Elo:
         comparisons = compare(ballots, both_bad=self.both_bad)
         total = tally(comparisons)
         groups = components(total.n_items, total.first, total.second)
-        game = _Game.of(comparisons, len(ballots), self.k_factor)
+        game = Game.of(comparisons, len(ballots), self.k_factor)
         every = np.arange(len(ballots))
         if rng is None or not self.permutations:
             orders = game.play(every)[None]
@@ -101,11 +105,26 @@ class Elo:
         )
 
 
+class Forecast(NamedTuple):
+    """How well ratings foretold the ballots that then moved them.
+
+    gain        float64[n], as `Game.play` gives it
+    log_loss    mean of -y ln p - (1 - y) ln(1 - p) by weight over comparisons; None without one. ln 2 for p
+                = 1/2, and never less than that on ties
+    """
+
+    gain: Floats
+    log_loss: float | None
+
+
 @dataclass(frozen=True, eq=False)
-class _Game:
+class Game:
     """Comparisons sorted by ballot, as plain lists: a loop over them beats numpy, one vote at a time.
 
-    start       position of each ballot's first comparison, and the end
+    first, second   items of each comparison
+    result      y of each comparison
+    step        K times the weight
+    start       int64[n_ballots + 1], position of each ballot's first comparison, and the end
     """
 
     n: int
@@ -116,12 +135,13 @@ class _Game:
     start: Ints
 
     @classmethod
-    def of(cls, comparisons: Comparisons, n_ballots: int, k_factor: float) -> _Game:
+    def of(cls, comparisons: Comparisons, n_ballots: int, k_factor: float) -> Game:
         owner = np.arange(comparisons.key.size) if comparisons.ballot is None else comparisons.ballot
         order = np.argsort(owner, kind="stable")
         pair, outcome = np.divmod(comparisons.key[order], OUTCOMES)
         left, right = np.divmod(pair, max(comparisons.n_items, 1))
-        result = np.where(outcome == FIRST_WON, 1.0, np.where(outcome == SECOND_WON, 0.0, 0.5))
+        share = np.ones(order.size) if comparisons.share is None else comparisons.share[order]
+        result = np.where(outcome == FIRST_WON, share, np.where(outcome == SECOND_WON, 1.0 - share, 0.5))
         weight = np.ones(order.size) if comparisons.weight is None else comparisons.weight[order]
         size = np.bincount(owner, minlength=n_ballots)
         start = np.concatenate([[0], np.cumsum(size)])
@@ -144,9 +164,30 @@ class _Game:
             rating[j] -= gain
         return np.array(rating)
 
+    def forecast(self, ballots: Ints) -> Forecast:
+        """Play like `play`, and judge every ballot by the ratings before it, so that none of its pairs is
+        foretold with the help of another.
+        """
+        rating = [0.0] * self.n
+        first, second, result, step = self.first, self.second, self.result, self.step
+        start, loss, weight = self.start.tolist(), 0.0, 0.0
+        for ballot in ballots.tolist():
+            own = range(start[ballot], start[ballot + 1])
+            for v in own:
+                gap = (rating[first[v]] - rating[second[v]]) * _NATURAL
+                # -y ln p - (1 - y) ln(1 - p), without overflow.
+                loss += step[v] * (max(-gap, 0.0) + math.log1p(math.exp(-abs(gap))) + (1.0 - result[v]) * gap)
+                weight += step[v]
+            for v in own:
+                i, j = first[v], second[v]
+                gain = step[v] * (result[v] - 1.0 / (1.0 + 10.0 ** ((rating[j] - rating[i]) / 400.0)))
+                rating[i] += gain
+                rating[j] -= gain
+        return Forecast(np.array(rating), loss / weight if weight else None)
+
 
 def _bounded(
-    mean: Floats, game: _Game, ballots: Ballots, interval: Bootstrap, rng: np.random.Generator
+    mean: Floats, game: Game, ballots: Ballots, interval: Bootstrap, rng: np.random.Generator
 ) -> tuple[Estimate, int]:
     code = cluster_codes(ballots, interval.cluster)
     code = np.arange(len(ballots)) if code is None else code

@@ -12,6 +12,8 @@ from arena.ranking import (
     Sandwich,
     TooFewClusters,
 )
+from arena.ranking.counts import compare
+from arena.ranking.elo import Game
 from tests.ranking.boards import board_of, sampled_board, scores_of
 from tests.ranking.test_properties import BATTLES, board
 
@@ -72,6 +74,32 @@ def test_weights_scale_the_step():
     weighted = Elo(k_factor=4.0, permutations=0).fit(board_of(*rows, weight=[2.0]))
     assert scores_of(single) == scores_of(weighted)
     assert single["x"].score == pytest.approx(1004.0)
+
+
+def test_a_graded_ballot_aims_at_its_share():
+    """y = 0.75 from even ratings: K / 4 for the better, and as much the other way round."""
+    ballots = board_of(("x", "y", "a"), share=[0.75])
+    mirrored = board_of(("y", "x", "b"), share=[0.75])
+    for graded in (ballots, mirrored):
+        assert Elo(k_factor=8.0, permutations=0).fit(graded)["x"].score == pytest.approx(1002.0)
+
+
+def test_a_forecast_plays_the_same_game_and_judges_a_ballot_by_what_came_before(rng):
+    ballots = Ballots.from_rankings(
+        [[(str(i), int(rng.integers(1, 4))) for i in rng.permutation(6)[:3]] for _ in range(20)]
+    )
+    game = Game.of(compare(ballots), len(ballots), 32.0)
+    every = np.arange(20)
+    found = game.forecast(every)
+    assert found.gain == pytest.approx(game.play(every))
+    losses = []
+    for ballot in range(20):
+        before = game.play(every[:ballot])
+        for v in range(game.start[ballot], game.start[ballot + 1]):
+            chance = 1 / (1 + 10 ** ((before[game.second[v]] - before[game.first[v]]) / 400))
+            losses.append(-game.result[v] * np.log(chance) - (1 - game.result[v]) * np.log(1 - chance))
+    assert found.log_loss == pytest.approx(np.mean(losses))
+    assert game.forecast(every[:0]).log_loss is None
 
 
 @settings(max_examples=40, deadline=None)
