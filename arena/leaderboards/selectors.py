@@ -12,14 +12,9 @@ from arena.battles.models import Battle
 from arena.catalog.models import Arena
 from arena.core.scale import Scale
 from arena.leaderboards.models import Board, Rating, Snapshot
+from arena.ranking.registry import TITLES
 from arena.votes.models import Vote, VoteExclusion
 
-MODEL_NAMES = {
-    "bradley-terry": "Bradley-Terry",
-    "plackett-luce": "Plackett-Luce",
-    "counting": "Win rate",
-    "elo": "Elo",
-}
 # (age of the vote in seconds, pause between two looks): a page left open asks ever less, and then no more.
 POLLS = ((10, 1), (60, 5), (600, 30))
 
@@ -48,8 +43,15 @@ class BoardView:
 
     @property
     def model_name(self) -> str:
-        name = self.snapshot.question["ranking"]["model"] if self.snapshot else ""
-        return MODEL_NAMES.get(name, name)
+        if self.snapshot is None:
+            return ""
+        name: str = self.snapshot.question["ranking"]["model"]
+        return TITLES.get(name, name)
+
+    @property
+    def unit(self) -> str:
+        """What a score is, where it is not in Elo points."""
+        return str(self.snapshot.diagnostics.get("unit", "")) if self.snapshot else ""
 
     @property
     def interval_note(self) -> str:
@@ -70,18 +72,25 @@ class ArenaCard:
     boards: list[BoardView]
 
 
-def _by_rank(row: Rating) -> Any:
-    return (row.component is None, row.component, row.score is None, -(row.score or 0), row.system.name)
-
-
 SORTS: dict[str, Callable[[Rating], Any]] = {
-    "rank": _by_rank,
     "system": lambda row: row.system.name.casefold(),
-    "score": lambda row: (row.score is None, -(row.score or 0)),
     "votes": lambda row: (-row.ballots, row.system.name),
     "organisation": lambda row: (row.system.organisation.casefold() or "~", row.system.name),
     "licence": lambda row: (row.system.licence.casefold() or "~", row.system.name),
 }
+"""Orders that know nothing of the board; "rank" and "score" are the others."""
+
+
+def _sorted(rows: list[Rating], sort: str, *, sign: int) -> list[Rating]:
+    """`sign` is -1 where the least score is the best one, as with average places."""
+
+    def by_score(row: Rating) -> Any:
+        return (row.score is None, -sign * (row.score or 0))
+
+    def by_rank(row: Rating) -> Any:
+        return (row.component is None, row.component, *by_score(row), row.system.name)
+
+    return sorted(rows, key=SORTS.get(sort, by_score if sort == "score" else by_rank))
 
 
 def board_view(*, board: Board, sort: str = "rank") -> BoardView:
@@ -95,11 +104,12 @@ def _views(boards: list[Board], *, sort: str = "rank", limit: int | None = None)
     by_snapshot: dict[int, list[Rating]] = defaultdict(list)
     for rating in Rating.objects.filter(snapshot__in=snapshots.values()).select_related("system"):
         by_snapshot[rating.snapshot_id].append(rating)
-    key = sort if sort in SORTS else "rank"
+    key = sort if sort in (*SORTS, "score") else "rank"
     views = []
     for board in boards:
         snapshot = snapshots.get(board.pk)
-        rows = sorted(by_snapshot[snapshot.pk] if snapshot else [], key=SORTS[key])
+        sign = -1 if snapshot and snapshot.diagnostics.get("least_is_best") else 1
+        rows = _sorted(by_snapshot[snapshot.pk] if snapshot else [], key, sign=sign)
         scale = Scale.spanning(bound for row in rows for bound in (row.low, row.score, row.high))
         views.append(BoardView(board, snapshot, rows[:limit], scale, key, len(rows)))
     return views

@@ -14,12 +14,18 @@ from arena.ranking.counting import Counting
 from arena.ranking.counts import TWO_WAY
 from arena.ranking.elo import Elo
 from arena.ranking.errors import InvalidSetting, TooFewClusters
+from arena.ranking.gaussian_skill import GaussianSkill
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
+from arena.ranking.joint_rank import PairAggregation
 from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Ranking
+from arena.ranking.social_choice import SocialChoice
+from arena.ranking.weights import SCHEMES
 
 INTERVALS = ("sandwich", "bootstrap", "none")
 INTERVAL_SETTINGS = ("interval", "cluster", "level", "replicates", "seed", "min_clusters")
+OUTSIDE = ("model", "weights", *INTERVAL_SETTINGS)
+"""Settings that belong to no model."""
 
 
 class Model(Protocol):
@@ -39,8 +45,28 @@ MODELS: dict[str, type[Model]] = {
     "plackett-luce": PlackettLuce,
     "counting": Counting,
     "elo": Elo,
+    "gaussian-skill": GaussianSkill,
+    "social-choice": SocialChoice,
+    "pair-aggregation": PairAggregation,
 }
-OWN_INTERVAL = {"counting": "sandwich", "elo": "bootstrap"}
+TITLES = {
+    "bradley-terry": "Bradley-Terry",
+    "plackett-luce": "Plackett-Luce",
+    "counting": "Win rate",
+    "elo": "Elo",
+    "gaussian-skill": "Gaussian skill",
+    "social-choice": "Social choice",
+    "pair-aggregation": "Pair aggregation",
+}
+"""Names for readers."""
+
+OWN_INTERVAL = {
+    "counting": "sandwich",
+    "elo": "bootstrap",
+    "gaussian-skill": "bootstrap",
+    "social-choice": "bootstrap",
+    "pair-aggregation": "bootstrap",
+}
 """The one kind of interval that a model has, where it lacks others; it stands in for what was asked for."""
 
 # With fewer clusters the clustered sandwich is too narrow to publish (Cameron & Miller 2015 put the line at
@@ -53,18 +79,24 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
 
     settings    "model": a name of MODELS; "interval": "sandwich", "bootstrap" or "none"; "cluster", "level",
                 "replicates", "seed" of the interval; "min_clusters": below this number of clusters ballots
-                are the unit; every other key is a setting of the model. A setting of another model is left
-                out, so that "model" alone changes the model of a stored question.
+                are the unit; "weights": a scheme of `arena.ranking.weights.SCHEMES`, none unless told; every
+                other key is a setting of the model. A setting of another model is left out, so that "model"
+                alone changes the model of a stored question.
 
     The diagnostics gain `cluster` (the unit used, None without an interval), `cluster_asked`,
-    `interval_used` and `settings_unused`.
+    `interval_used`, `settings_unused`, `weights`, `unit` (what a score is; "" for Elo points) and
+    `least_is_best`.
 
     Raises InvalidSetting for anything unknown, and what the fit raises.
     """
     name = settings.get("model", "bradley-terry")
     if name not in MODELS:
         raise InvalidSetting(f"model must be one of {', '.join(MODELS)}, not {name!r}")
-    of_model = {key: value for key, value in settings.items() if key not in ("model", *INTERVAL_SETTINGS)}
+    of_model = {key: value for key, value in settings.items() if key not in OUTSIDE}
+    scheme = settings.get("weights", "none")
+    if scheme not in ("none", *SCHEMES):
+        raise InvalidSetting(f"weights must be one of none, {', '.join(SCHEMES)}, not {scheme!r}")
+    ballots = ballots if scheme == "none" else SCHEMES[scheme](ballots)
     known = {field.name for field in dataclasses.fields(MODELS[name])}
     anywhere = {field.name for model in MODELS.values() for field in dataclasses.fields(model)}
     unknown = sorted(set(of_model) - anywhere)
@@ -91,6 +123,9 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
         "cluster_asked": asked,
         "interval_used": kind if interval else "none",
         "settings_unused": sorted(set(of_model) - known),
+        "weights": scheme,
+        "unit": ranking.settings.get("unit", ""),
+        "least_is_best": ranking.settings.get("least_is_best", False),
     }
     return dataclasses.replace(ranking, diagnostics={**ranking.diagnostics, **extra})
 

@@ -204,7 +204,8 @@ def test_all_ties_or_all_bad_is_a_board_of_equals(name, outcome):
     ranking = fit_from_settings({"model": name, "interval": "none", "seed": 1}, board_of(*rows))
     scores = [r.score for r in ranking.ratings]
     assert all(math.isfinite(score) for score in scores)
-    assert max(scores) - min(scores) < 1e-6
+    # A conservative skill also says how often a system was seen by then.
+    assert max(scores) - min(scores) < (1.0 if name == "gaussian-skill" else 1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

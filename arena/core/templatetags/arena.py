@@ -21,8 +21,12 @@ def markdown(text: str) -> SafeString:
 
 
 @register.filter
-def score(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
+def score(value: float | None, scale: Scale) -> str:
+    return "–" if value is None else _number(value, scale)
+
+
+def _number(value: float, scale: Scale) -> str:
+    return f"{value:,.{scale.digits}f}"
 
 
 @register.filter
@@ -46,14 +50,14 @@ def rank_range(rating: Any) -> str:
 
 
 @register.filter
-def bounds(rating: Any) -> str:
+def bounds(rating: Any, scale: Scale) -> str:
     """The interval in words; a bound that the votes do not give is said to be open."""
     if rating.score is None:
         return "not rated"
     if rating.low is None and rating.high is None:
         return "no interval yet"
-    low = "no lower bound" if rating.low is None else f"{rating.low:,.0f}"
-    high = "no upper bound" if rating.high is None else f"{rating.high:,.0f}"
+    low = "no lower bound" if rating.low is None else _number(rating.low, scale)
+    high = "no upper bound" if rating.high is None else _number(rating.high, scale)
     return f"{low} to {high}"
 
 
@@ -78,8 +82,8 @@ def interval(rating: Any, scale: Scale) -> SafeString:
         '<svg class="interval" role="img" aria-label="{}: {}">{}'
         '<line class="band{}" x1="{}%" x2="{}%" y1="11" y2="11"/>'
         '<circle class="point" cx="{}%" cy="11" r="3.6"/></svg>',
-        score(rating.score),
-        bounds(rating),
+        score(rating.score, scale),
+        bounds(rating, scale),
         _grid(scale),
         open_class,
         low,
@@ -94,6 +98,6 @@ def interval_axis(scale: Scale) -> SafeString:
     ticks = format_html_join(
         "",
         '<text class="tick" x="{}%" y="14" text-anchor="middle">{}</text>',
-        [(position, f"{value:,.0f}") for position, value in scale.ticks()],
+        [(position, f"{value:,.{scale.tick_digits}f}") for position, value in scale.ticks()],
     )
     return format_html('<svg class="interval" aria-hidden="true">{}</svg>', ticks)
