@@ -20,8 +20,9 @@ from arena.ranking.counts import CLUSTERS, MEETING, TWO_WAY, Cluster, ClusterSum
 from arena.ranking.errors import InvalidSetting
 from arena.ranking.island import Island, Tied
 from arena.ranking.newton import laplacian
+from arena.ranking.scores import Slope, squared_scores
 from arena.ranking.tie_fit import assemble
-from arena.ranking.tie_models import Curvature, Slopes
+from arena.ranking.tie_models import Curvature
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def sandwich(island: Island, sums: ClusterSums | SingleSums) -> Spread:
         square = (sums.square[:, island.pairs] * residual**2).sum(axis=0)
         meat = laplacian(n, island.first, island.second, square)
     else:
-        scores = _rows_of(island, sums) @ _incidence(island, residual)
-        meat = (scores.T @ scores).toarray()
+        slope = residual.reshape(-1)
+        slopes = [Slope(np.tile(island.first, 3), slope), Slope(np.tile(island.second, 3), -slope)]
+        meat = squared_scores(_rows_of(island, sums), slopes, n)
     clusters, known = clusters_of(island, sums)
     meat *= small_sample(clusters)
     meat += crossing_information(island, probability)
@@ -196,8 +198,14 @@ def _tied_sandwich(island: Island, tied: Tied, sums: ClusterSums | SingleSums) -
         bend = Curvature(*((square * left * right).sum(axis=0) for left, right in products))
         meat = assemble(n, island.first, island.second, bend, with_tie=problem.is_free)
     else:
-        scores = _rows_of(island, sums) @ _tied_incidence(island, slopes, with_tie=problem.is_free)
-        meat = (scores.T @ scores).toarray()
+        outcomes, pairs = slopes.a.shape
+        parts = [
+            Slope(np.tile(island.first, outcomes), slopes.a.reshape(-1)),
+            Slope(np.tile(island.second, outcomes), slopes.b.reshape(-1)),
+        ]
+        if problem.is_free:
+            parts.append(Slope(np.full(outcomes * pairs, n), slopes.t.reshape(-1)))
+        meat = squared_scores(_rows_of(island, sums), parts, n + int(problem.is_free))
     clusters, known = clusters_of(island, sums)
     meat *= small_sample(clusters)
     meat += tied_crossing(island, tied)
@@ -234,28 +242,6 @@ def tied_crossing(island: Island, tied: Tied) -> Floats:
     diagonal = np.arange(island.n)
     meat[diagonal, diagonal] += problem.ground_phantom * share * (1.0 - share)
     return meat
-
-
-def _tied_incidence(island: Island, slopes: Slopes, *, with_tie: bool) -> sparse.csr_array:
-    """Sparse float64[O P, n (+ 1)] that turns weights of cells into scores of the parameters."""
-    outcomes, pairs = slopes.a.shape
-    row = np.tile(np.arange(outcomes * pairs), 3 if with_tie else 2)
-    columns = [np.tile(island.first, outcomes), np.tile(island.second, outcomes)]
-    values = [slopes.a.reshape(-1), slopes.b.reshape(-1)]
-    if with_tie:
-        columns.append(np.full(outcomes * pairs, island.n))
-        values.append(slopes.t.reshape(-1))
-    entries = (np.concatenate(values), (row, np.concatenate(columns)))
-    return sparse.csr_array(sparse.coo_array(entries, shape=(outcomes * pairs, island.n + int(with_tie))))
-
-
-def _incidence(island: Island, residual: Floats) -> sparse.csr_array:
-    """Sparse float64[3 P, n] that turns weights of cells into scores of items."""
-    count = 3 * island.pairs.size
-    row = np.arange(count)
-    first, second, value = np.tile(island.first, 3), np.tile(island.second, 3), residual.reshape(-1)
-    entries = (np.concatenate([value, -value]), (np.tile(row, 2), np.concatenate([first, second])))
-    return sparse.csr_array(sparse.coo_array(entries, shape=(count, island.n)))
 
 
 def _rows_of(island: Island, sums: ClusterSums) -> sparse.csr_array:

@@ -161,29 +161,37 @@ def _joined(
 ) -> ClusterSums | SingleSums:
     if isinstance(own, SingleSums) and isinstance(other, SingleSums):
         return _joined_singles(own, other, left, right, pairs)
-    parts = [
-        (_as_clusters(own), left.first.size, pairs.left),
-        (_as_clusters(other), right.first.size, pairs.right),
+    mine, theirs = _as_clusters(own), _as_clusters(other)
+    known = [part.code[part.code != UNKNOWN] for part in (mine, theirs)]
+    names = np.union1d(*known)
+    lone = mine.n_clusters - known[0].size
+    count = names.size + lone + theirs.n_clusters - known[1].size
+    # Known clusters come first, ascending, then those nobody can name: the order of rows stays on either side.
+    rows = [
+        np.concatenate(
+            [np.searchsorted(names, codes), np.arange(first, first + part.n_clusters - codes.size)]
+        )
+        for part, codes, first in ((mine, known[0], names.size), (theirs, known[1], names.size + lone))
     ]
-    code = np.concatenate([part.code for part, _, _ in parts])
-    lone = np.flatnonzero(code == UNKNOWN)
-    code[lone] = int(code.max(initial=0)) + 1 + np.arange(lone.size)
-    names, row_of = np.unique(code, return_inverse=True)
-    rows, columns, values, before = [], [], [], 0
-    for part, n_pairs, place in parts:
-        found = part.matrix.tocoo()
-        outcome, pair = np.divmod(found.col.astype(np.int64), n_pairs)
-        rows.append(row_of[before + found.row])
-        columns.append(outcome * pairs.key.size + place[pair])
-        values.append(found.data)
-        before += part.n_clusters
-    outcomes = parts[0][0].matrix.shape[1] // max(left.first.size, 1)
-    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    shape = (names.size, outcomes * pairs.key.size)
-    matrix = sparse.csr_array(sparse.coo_array(entries, shape=shape))
-    known = names.copy()
-    known[np.unique(row_of[lone])] = UNKNOWN
-    return ClusterSums(names.size, matrix, known)
+    n_pairs = pairs.key.size
+    matrix = _moved(mine.matrix, rows[0], count, pairs.left, n_pairs) + _moved(
+        theirs.matrix, rows[1], count, pairs.right, n_pairs
+    )
+    code = np.concatenate([names, np.full(count - names.size, UNKNOWN)])
+    return ClusterSums(count, sparse.csr_array(matrix), code)
+
+
+def _moved(matrix: sparse.csr_array, rows: Ints, n_rows: int, place: Ints, n_pairs: int) -> sparse.csr_array:
+    """The matrix with its rows at `rows` (ascending) and its pairs at `place` (ascending)."""
+    outcomes = matrix.shape[1] // max(place.size, 1)
+    stored = np.zeros(n_rows, dtype=np.int64)
+    stored[rows] = np.diff(matrix.indptr)
+    indices = matrix.indices
+    if place.size != n_pairs:
+        column = (np.arange(outcomes)[:, None] * n_pairs + place).reshape(-1)
+        indices = column[indices]
+    shape = (n_rows, outcomes * n_pairs)
+    return sparse.csr_array((matrix.data, indices, np.concatenate([[0], np.cumsum(stored)])), shape=shape)
 
 
 def _joined_singles(

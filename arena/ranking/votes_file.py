@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arena.ranking.ballots import NOT_COMPARED, PAIR_OUTCOMES, UNKNOWN, Ballots
-from arena.ranking.errors import RankingError
+from arena.ranking.errors import InvalidFeature, RankingError
 
 OUTCOMES = {
     "model_a": "a",
@@ -60,12 +60,15 @@ class VotesFile:
     has_prompts: bool
 
 
-def read_votes(path: Path) -> VotesFile:
+def read_votes(path: Path, *, features: Sequence[str] = ()) -> VotesFile:
     """Read every row; bad rows are listed and left out, self-battles are left out and counted.
 
-    Raises UnreadableVotes, MissingPyarrow, OSError.
+    features    properties of the answers to be read: `NAME_a` and `NAME_b` of a pair, `NAME` of each entry of
+                `items` or a list `NAME` beside it; an empty value is not known
+
+    Raises UnreadableVotes, MissingPyarrow, OSError, InvalidFeature (no row knows a property).
     """
-    gathered = _Gathered()
+    gathered = _Gathered(tuple(features))
     for line, row in _rows(path):
         try:
             gathered.add(row)
@@ -80,6 +83,7 @@ class _NoVote(Exception):
 
 @dataclass(eq=False)
 class _Gathered:
+    features: tuple[str, ...]
     index: dict[str, int] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     items: list[int] = field(default_factory=list)
@@ -92,13 +96,19 @@ class _Gathered:
     prompt: list[int] = field(default_factory=list)
     bad: list[BadRow] = field(default_factory=list)
     self_battles: int = 0
+    shares: list[float] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
+    properties: list[list[float]] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any]) -> None:
         problem = row.get(_PROBLEM)
         if problem is not None:
             raise _NoVote(problem)
         names, ranks, is_bad = _pair(row) if row.get("items") in (None, "") else _kwise(row)
-        weight = _weight(row.get("weight"))
+        weight = _number(row.get("weight"), "weight", 1.0, lambda w: w >= 0, "0 or more")
+        share = _number(row.get("share"), "share", 1.0, lambda s: 0 <= s <= 1, "0 to 1")
+        chance = _number(row.get("chance"), "chance", math.nan, lambda c: 0 < c <= 1, "above 0 to 1")
+        properties = [_property(row, name, len(names)) for name in self.features]
         if len(names) == 2 and names[0] == names[1]:
             self.self_battles += 1
             return
@@ -109,6 +119,9 @@ class _Gathered:
         self.ranks += ranks
         self.all_bad.append(is_bad)
         self.weights.append(weight)
+        self.shares.append(share)
+        self.chances.append(chance)
+        self.properties += [list(slot) for slot in zip(*properties, strict=True)]
         voter = row.get("voter") if _is_given(row.get("voter")) else row.get("judge")
         self.voter.append(_code(self.voters, voter))
         self.prompt.append(_code(self.prompts, row.get("prompt_id")))
@@ -117,6 +130,12 @@ class _Gathered:
         names = sorted(self.index)
         place = np.empty(len(names), dtype=np.int64)
         place[[self.index[name] for name in names]] = np.arange(len(names))
+        chance = np.array(self.chances)
+        shape = (len(self.properties), len(self.features))
+        properties = np.array(self.properties, dtype=np.float64).reshape(shape)
+        for column, name in enumerate(self.features):
+            if len(self.sizes) and np.isnan(properties[:, column]).all():
+                raise InvalidFeature(f"no row tells {name}: pairs need the columns {name}_a and {name}_b")
         ballots = Ballots.from_columns(
             items=names,
             offsets=np.concatenate([[0], np.cumsum(np.array(self.sizes, dtype=np.int64))]),
@@ -126,6 +145,10 @@ class _Gathered:
             weight=self.weights,
             voter=np.array(self.voter, dtype=np.int64) if self.voters else None,
             prompt=np.array(self.prompt, dtype=np.int64) if self.prompts else None,
+            share=self.shares if any(share < 1 for share in self.shares) else None,
+            chance=chance if chance.size and not np.isnan(chance).any() else None,
+            features=properties if self.features and self.sizes else None,
+            feature_names=self.features if self.sizes else (),
         )
         return VotesFile(ballots, self.bad, self.self_battles, bool(self.voters), bool(self.prompts))
 
@@ -181,16 +204,32 @@ def _rank(value: Any) -> int:
     return int(value)
 
 
-def _weight(value: Any) -> float:
+def _number(
+    value: Any, column: str, missing: float, is_allowed: Callable[[float], bool], allowed: str
+) -> float:
     if not _is_given(value):
-        return 1.0
+        return missing
     try:
-        weight = float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        weight = math.nan
-    if not (math.isfinite(weight) and weight >= 0):
-        raise _NoVote(f"weight {value!r} is not a finite number of 0 or more")
-    return weight
+        number = math.nan
+    if not (math.isfinite(number) and is_allowed(number)):
+        raise _NoVote(f"{column} {value!r} is not a finite number of {allowed}")
+    return number
+
+
+def _property(row: Mapping[str, Any], name: str, slots: int) -> list[float]:
+    """The values of one property for every slot of a ballot; NaN where the row does not tell."""
+    if row.get("items") in (None, ""):
+        values = [row.get(f"{name}_a"), row.get(f"{name}_b")]
+    elif _is_given(row.get(name)):
+        values = _list(row[name], name)
+    else:
+        entries = _list(row["items"], "items")
+        values = [entry.get(name) if isinstance(entry, Mapping) else None for entry in entries]
+    if len(values) != slots:
+        raise _NoVote(f"{len(values)} values of {name} for {slots} items")
+    return [_number(value, name, math.nan, lambda _: True, "any size") for value in values]
 
 
 def _list(value: Any, column: str) -> list[Any]:
