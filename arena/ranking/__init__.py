@@ -7,7 +7,6 @@ Constructor = settings, `fit` = data, result = frozen. The same input gives the 
 from arena.ranking.ballots import NOT_COMPARED, PAIR_OUTCOMES, UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.counting import Counting
-from arena.ranking.elo import Elo
 from arena.ranking.errors import (
     BallotTooWide,
     DuplicateItem,
@@ -34,6 +33,7 @@ from arena.ranking.errors import (
     UnknownOutcome,
 )
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
+from arena.ranking.online.elo import Elo
 from arena.ranking.pairing import Drawn, draw_battle, draw_from_plan, meeting_counts
 from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Covariance, Difference, Ranking, Rating, expected_win_rate

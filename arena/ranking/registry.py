@@ -12,14 +12,14 @@ from arena.ranking.ballots import UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.counting import Counting
 from arena.ranking.counts import TWO_WAY
-from arena.ranking.elo import Elo
 from arena.ranking.errors import InvalidSetting, TooFewClusters
-from arena.ranking.gaussian_skill import GaussianSkill
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
-from arena.ranking.joint_rank import PairAggregation
+from arena.ranking.online.elo import Elo
+from arena.ranking.online.gaussian_skill import GaussianSkill
 from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Ranking
-from arena.ranking.social_choice import SocialChoice
+from arena.ranking.voting.joint_rank import PairAggregation
+from arena.ranking.voting.social_choice import SocialChoice
 from arena.ranking.weights import SCHEMES
 
 INTERVALS = ("sandwich", "bootstrap", "none")

@@ -166,7 +166,7 @@ def _joined(
     names = np.union1d(*known)
     lone = mine.n_clusters - known[0].size
     count = names.size + lone + theirs.n_clusters - known[1].size
-    # Known clusters come first, ascending, then those nobody can name: the order of rows stays on either side.
+    # Known clusters come first, ascending, then those nobody can name: rows keep their order on either side.
     rows = [
         np.concatenate(
             [np.searchsorted(names, codes), np.arange(first, first + part.n_clusters - codes.size)]

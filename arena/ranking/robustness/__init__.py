@@ -1,0 +1,1 @@
+"""How fragile a board is, and boards that bear some bad votes."""

@@ -1,0 +1,1 @@
+"""Social choice: places, majorities, elections and consensus, from rankings or tables of scores."""
