@@ -14,6 +14,7 @@ from arena.battles.models import Slot
 from arena.catalog.models import Arena, Prompt
 from arena.exports.columns import SCHEMA_VERSION
 from arena.exports.pseudonyms import Pseudonyms
+from arena.generation.selectors import response_styles
 from arena.votes.models import Vote, VoteExclusion
 
 CHUNK = 1000
@@ -21,7 +22,10 @@ Row = dict[str, Any]
 
 
 def release_rows(*, arena: Arena, pseudonyms: Pseudonyms) -> Iterator[Row]:
-    """Every vote of the arena, oldest first, through a server-side cursor: memory does not grow with rows."""
+    """Every vote of the arena, oldest first, through a server-side cursor: memory grows with the answers, not
+    with the votes.
+    """
+    styles = response_styles(_responses_voted_on(arena))
     slots = (
         Slot.objects.filter(battle=OuterRef("battle_id"))
         .order_by("position")
@@ -67,10 +71,22 @@ def release_rows(*, arena: Arena, pseudonyms: Pseudonyms) -> Iterator[Row]:
         )
     )
     for vote in votes.iterator(chunk_size=CHUNK):
-        yield _row(vote, arena=arena, pseudonyms=pseudonyms)
+        yield _row(vote, arena=arena, pseudonyms=pseudonyms, styles=styles)
 
 
-def _row(vote: Mapping[str, Any], *, arena: Arena, pseudonyms: Pseudonyms) -> Row:
+def _responses_voted_on(arena: Arena) -> set[int]:
+    slots = Slot.objects.filter(battle__arena=arena, battle__votes__isnull=False)
+    shown = slots.values_list(Coalesce("response_id", "job__response__id"), flat=True)
+    return {response for response in shown.distinct() if response is not None}
+
+
+def _row(
+    vote: Mapping[str, Any],
+    *,
+    arena: Arena,
+    pseudonyms: Pseudonyms,
+    styles: Mapping[int, Mapping[str, float]],
+) -> Row:
     ranks = [None] * len(vote["slots"]) if vote["is_skip"] else vote["ranks"]
     return {
         "ballot_id": vote["id"],
@@ -84,7 +100,13 @@ def _row(vote: Mapping[str, Any], *, arena: Arena, pseudonyms: Pseudonyms) -> Ro
         "language": vote["language"] or None,
         "voter": pseudonyms.of(vote["voter_id"]),
         "items": [
-            {"position": position, "system": slot["system"], "rank": rank, "response_id": slot["response_id"]}
+            {
+                "position": position,
+                "system": slot["system"],
+                "rank": rank,
+                "response_id": slot["response_id"],
+                "style": styles.get(slot["response_id"]),
+            }
             for position, (slot, rank) in enumerate(zip(vote["slots"], ranks, strict=True))
         ],
         "outcome": Vote(ranks=vote["ranks"], all_bad=vote["all_bad"], is_skip=vote["is_skip"]).outcome,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class Column(NamedTuple):
@@ -34,7 +34,8 @@ SHARED = (
 ITEMS = Column(
     "items",
     "The answers in the order shown: position (0 first), system, rank (1 best, equal = tie, null = not "
-    "compared) and response_id (null where the published file had no answer).",
+    "compared), response_id and style, the counts of the answer's text that boards can control for: "
+    "characters, words, headers, list_items, bold … (both null where the published file had no answer).",
 )
 VERDICT = (
     Column("outcome", "model_a, model_b, tie, both_bad or skip for two answers; ranking for more."),

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from arena.ranking import Ballots
+from arena.ranking.covariates.style import feature_rows
 from arena.ranking.errors import RankingError
-from arena.ranking.registry import fit_from_settings
+from arena.ranking.registry import features_asked, fit_from_settings
 
 TOLERANCE = 0.01
 SCHEMA_MAJOR = "1"
@@ -105,7 +106,8 @@ def _compare(snapshot: Mapping[str, Any], folder: Path) -> Compared:
     question, published = snapshot["question"], snapshot["ratings"]
     # The published fit lists systems by internal number; the same order gives the same last bits.
     in_order = [row["system"] for row in sorted(published, key=lambda row: str(row["system_id"]))]
-    ballots = read_ballots(folder / VOTES, question=question, systems=in_order)
+    features = features_asked(question["ranking"])
+    ballots = read_ballots(folder / VOTES, question=question, systems=in_order, features=features)
     try:
         ranking = fit_from_settings(question["ranking"], ballots)
     except RankingError as error:
@@ -129,9 +131,11 @@ def _compare(snapshot: Mapping[str, Any], folder: Path) -> Compared:
     return Compared(question["board"], len(ballots), rows, largest, differences)
 
 
-def read_ballots(path: Path, *, question: Mapping[str, Any], systems: Sequence[str]) -> Ballots:
+def read_ballots(
+    path: Path, *, question: Mapping[str, Any], systems: Sequence[str], features: Sequence[str] = ()
+) -> Ballots:
     """The counted ballots that a board's question is about, in the order of the file."""
-    rankings, all_bad, voters, prompts = [], [], [], []
+    rankings, all_bad, voters, prompts, chances, styles = [], [], [], [], [], []
     for row in _votes(path):
         if not row["counted"] or row["criterion"] != question["criterion"]:
             continue
@@ -142,8 +146,20 @@ def read_ballots(path: Path, *, question: Mapping[str, Any], systems: Sequence[s
         all_bad.append(row["all_bad"])
         voters.append(row["voter"])
         prompts.append(row["prompt_id"])
+        if row["draw_probability"] is not None:
+            chances.append(row["draw_probability"])
+        styles += [item.get("style") for item in row["items"]]
     try:
-        return Ballots.from_rankings(rankings, all_bad=all_bad, voter=voters, prompt=prompts, items=systems)
+        return Ballots.from_rankings(
+            rankings,
+            all_bad=all_bad,
+            voter=voters,
+            prompt=prompts,
+            chance=chances if len(chances) == len(rankings) else None,
+            features=feature_rows(styles, features),
+            feature_names=features,
+            items=systems,
+        )
     except RankingError as error:
         raise ReleaseBroken(f"{path.name} holds a ballot that cannot be counted: {error}.") from error
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from django.db.models import Count, Q
 
 from arena.catalog.models import Arena, Prompt, PromptSet, System
-from arena.generation.models import Job
+from arena.generation.models import Job, Response
+from arena.ranking.covariates.style import text_style
 
 
 class StockProgress(NamedTuple):
@@ -40,3 +42,9 @@ def live_queue_length() -> int:
     return Job.objects.filter(
         purpose=Job.Purpose.LIVE, status__in=[Job.Status.QUEUED, Job.Status.RUNNING]
     ).count()
+
+
+def response_styles(responses: Collection[int]) -> dict[int, dict[str, float]]:
+    """What each answer looks like: `arena.ranking.covariates.style.text_style` of its text."""
+    texts = Response.objects.filter(pk__in=responses).values_list("pk", "text").iterator(chunk_size=2000)
+    return {pk: text_style(text) for pk, text in texts}

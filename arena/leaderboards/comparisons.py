@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import Count, Max, Q, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, Count, Max, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from arena.battles.models import Battle
 from arena.catalog.models import Admission, Prompt, PromptSet
+from arena.generation.selectors import response_styles
 from arena.judging.models import JudgeSpec, Score, Verdict
 from arena.leaderboards.models import Board
 from arena.ranking import Ballots
+from arena.ranking.covariates.style import feature_rows
 from arena.votes.models import Vote, VoteExclusion, VoteQuerySet
 
 SYSTEMS_IN_ORDER = ArrayAgg("battle__slots__system_id", order_by="battle__slots__position")
+RESPONSES_IN_ORDER = ArrayAgg(
+    Coalesce("battle__slots__response_id", "battle__slots__job__response__id"),
+    order_by="battle__slots__position",
+)
 SCORE_TIE = 1e-9
 
 
@@ -29,6 +38,9 @@ class Comparison(NamedTuple):
     all_bad: bool
     voter: int | None
     prompt: int
+    chance: float | None = None
+    responses: list[int | None] = []
+    """By position, where the board reads the answers' features; a published vote may have none."""
 
 
 class Extent(NamedTuple):
@@ -52,8 +64,12 @@ class Comparisons(NamedTuple):
             digest.update(repr(tuple(row)).encode())
         return digest.hexdigest()
 
-    def ballots(self) -> Ballots:
-        """In the ranking library's shape; items are system ids as text."""
+    def ballots(self, *, features: Sequence[str] = ()) -> Ballots:
+        """In the ranking library's shape; items are system ids as text. `features` are counts of the answers'
+        style, for rows that were read with their responses.
+        """
+        styles = response_styles({r for row in self.rows for r in row.responses if r}) if features else {}
+        chances = [row.chance for row in self.rows if row.chance is not None]
         return Ballots.from_rankings(
             [
                 [(str(system), rank) for system, rank in zip(row.systems, row.ranks, strict=True)]
@@ -63,6 +79,9 @@ class Comparisons(NamedTuple):
             # A forgotten voter is nobody's twin: unknown voters are clusters of their own.
             voter=[row.voter for row in self.rows],
             prompt=[row.prompt for row in self.rows],
+            chance=chances if len(chances) == len(self.rows) else None,
+            features=feature_rows([styles.get(r or 0) for row in self.rows for r in row.responses], features),
+            feature_names=features,
         )
 
 
@@ -93,29 +112,42 @@ def extent(board: Board) -> Extent:
     return Extent(cutoff_id or 0, count)
 
 
-def comparisons(board: Board) -> Comparisons:
+def comparisons(board: Board, *, with_responses: bool = False) -> Comparisons:
     """All rows that answer the board's question now."""
     if board.judge is None:
-        return _from_votes(board)
+        return _from_votes(board, _responses(with_responses))
     if board.judge.kind == JudgeSpec.Kind.SCORER:
-        return _from_scores(board)
-    return _from_verdicts(board)
+        return _from_scores(board, with_responses=with_responses)
+    return _from_verdicts(board, _responses(with_responses))
 
 
-def _from_votes(board: Board) -> Comparisons:
+def _responses(are_read: bool) -> Any:
+    return RESPONSES_IN_ORDER if are_read else Value([], output_field=ArrayField(BigIntegerField()))
+
+
+def _from_votes(board: Board, responses: Any) -> Comparisons:
     # The end is read first: a vote that comes in meanwhile belongs to the next snapshot, whole.
     end = extent(board)
     rows = (
         votes_asked(board)
         .counted()
         .filter(id__lte=end.cutoff_id)
-        .annotate(systems=SYSTEMS_IN_ORDER)
+        .annotate(systems=SYSTEMS_IN_ORDER, responses=responses)
         .order_by("id")
-        .values_list("created_at", "systems", "ranks", "all_bad", "voter_id", "battle__prompt_id")
+        .values_list(
+            "created_at",
+            "systems",
+            "ranks",
+            "all_bad",
+            "voter_id",
+            "battle__prompt_id",
+            "battle__draw_probability",
+            "responses",
+        )
     )
     found, last_at = [], None
-    for created_at, systems, ranks, all_bad, voter, prompt in rows.iterator(chunk_size=5000):
-        found.append(Comparison(systems, ranks, all_bad, voter, prompt))
+    for created_at, *values in rows.iterator(chunk_size=5000):
+        found.append(Comparison(*values))
         last_at = max(last_at, created_at) if last_at else created_at
     return Comparisons(found, end._replace(vote_count=len(found)), last_at)
 
@@ -124,18 +156,27 @@ def _verdicts(board: Board) -> QuerySet[Verdict]:
     return Verdict.objects.filter(judge=board.judge_id, battle__arena=board.arena_id)
 
 
-def _from_verdicts(board: Board) -> Comparisons:
+def _from_verdicts(board: Board, responses: Any) -> Comparisons:
     end = extent(board)
     rows = (
         _verdicts(board)
         .filter(id__lte=end.cutoff_id)
-        .annotate(systems=SYSTEMS_IN_ORDER)
+        .annotate(systems=SYSTEMS_IN_ORDER, responses=responses)
         .order_by("id")
-        .values_list("created_at", "systems", "ranks", "all_bad", "battle__prompt_id")
+        .values_list(
+            "created_at",
+            "systems",
+            "ranks",
+            "all_bad",
+            Value(None, output_field=BigIntegerField(null=True)),
+            "battle__prompt_id",
+            "battle__draw_probability",
+            "responses",
+        )
     )
     found, last_at = [], None
-    for created_at, systems, ranks, all_bad, prompt in rows.iterator(chunk_size=5000):
-        found.append(Comparison(systems, ranks, all_bad, None, prompt))
+    for created_at, *values in rows.iterator(chunk_size=5000):
+        found.append(Comparison(*values))
         last_at = max(last_at, created_at) if last_at else created_at
     return Comparisons(found, end._replace(vote_count=len(found)), last_at)
 
@@ -157,23 +198,32 @@ def _scores(board: Board) -> QuerySet[Score]:
     )
 
 
-def _from_scores(board: Board) -> Comparisons:
+def _from_scores(board: Board, *, with_responses: bool) -> Comparisons:
     """The scores of one prompt are one K-wise ballot: higher is better, equal is a tie."""
     by_prompt: dict[int, dict[int, float]] = defaultdict(dict)
+    response_of: dict[tuple[int, int], int] = {}
     end = extent(board)
     rows = (
         _scores(board)
         .filter(id__lte=end.cutoff_id)
         .order_by("id")
-        .values_list("created_at", "response__prompt_id", "response__system_id", "value")
+        .values_list("created_at", "response__prompt_id", "response__system_id", "value", "response_id")
     )
     count, last_at = 0, None
-    for created_at, prompt, system, value in rows.iterator(chunk_size=5000):
+    for created_at, prompt, system, value, response in rows.iterator(chunk_size=5000):
         by_prompt[prompt].setdefault(system, value)
+        response_of.setdefault((prompt, system), response)
         count += 1
         last_at = max(last_at, created_at) if last_at else created_at
     found = [
-        Comparison(list(values), list(ranks_of(list(values.values()))), False, None, prompt)
+        Comparison(
+            list(values),
+            list(ranks_of(list(values.values()))),
+            False,
+            None,
+            prompt,
+            responses=[response_of[prompt, system] for system in values] if with_responses else [],
+        )
         for prompt, values in by_prompt.items()
         if len(values) >= 2
     ]

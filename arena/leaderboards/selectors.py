@@ -12,7 +12,7 @@ from arena.battles.models import Battle
 from arena.catalog.models import Arena
 from arena.core.scale import Scale
 from arena.leaderboards.models import Board, Rating, Snapshot
-from arena.ranking.registry import TITLES
+from arena.ranking.registry import MODELS
 from arena.votes.models import Vote, VoteExclusion
 
 # (age of the vote in seconds, pause between two looks): a page left open asks ever less, and then no more.
@@ -46,7 +46,7 @@ class BoardView:
         if self.snapshot is None:
             return ""
         name: str = self.snapshot.question["ranking"]["model"]
-        return TITLES.get(name, name)
+        return MODELS[name].title if name in MODELS else name
 
     @property
     def unit(self) -> str:

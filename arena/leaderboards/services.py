@@ -21,7 +21,7 @@ from arena.core.version import code_version
 from arena.leaderboards.comparisons import Extent, comparisons, extent
 from arena.leaderboards.models import Board, Rating, Refresh, Snapshot
 from arena.ranking import Ranking, RankingError
-from arena.ranking.registry import fit_from_settings
+from arena.ranking.registry import features_asked, fit_from_settings
 
 logger = structlog.get_logger(__name__)
 
@@ -31,7 +31,6 @@ DEFAULTS: dict[str, Any] = {
     "model": "bradley-terry",
     "ties": "half",
     "both_bad": "tie",
-    "prior": 0.0,
     "anchor_mean": 1000.0,
     "level": 0.95,
     "interval": "sandwich",
@@ -65,7 +64,8 @@ def snapshot_build(*, board: Board, force: bool = False, released: bool = False)
     `force` builds a snapshot of unchanged rows too; `released` marks it as belonging to a data release.
     """
     started = time.perf_counter()
-    found = comparisons(board)
+    features = features_asked(ranking_settings(board))
+    found = comparisons(board, with_responses=bool(features))
     if not found.rows:
         return None
     fingerprint = found.fingerprint()
@@ -77,7 +77,7 @@ def snapshot_build(*, board: Board, force: bool = False, released: bool = False)
         and newest.question == board_question(board)
     ):
         return None
-    ballots = found.ballots()
+    ballots = found.ballots(features=features)
     fit_started = time.perf_counter()
     ranking = fit_from_settings(ranking_settings(board), ballots)
     fit_ms = round((time.perf_counter() - fit_started) * 1000)

@@ -284,6 +284,9 @@ class Ballots:
         weight: ArrayLike | None = None,
         voter: Iterable[Hashable] | None = None,
         prompt: Iterable[Hashable] | None = None,
+        chance: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+        feature_names: Sequence[str] = (),
         items: Sequence[str] | None = None,
     ) -> Ballots:
         """Ballots of any size from `(item, rank)` pairs; rank 1 is best, equal ranks tie, None is "not
@@ -316,6 +319,9 @@ class Ballots:
             weight=weight,
             voter=None if voter is None else _code(voter),
             prompt=None if prompt is None else _code(prompt),
+            chance=chance,
+            features=features,
+            feature_names=feature_names,
         )
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,12 +12,19 @@ from arena.ranking.ballots import UNKNOWN, Ballots
 from arena.ranking.bradley_terry import BradleyTerry
 from arena.ranking.counting import Counting
 from arena.ranking.counts import TWO_WAY
+from arena.ranking.covariates.contextual import ContextualBradleyTerry
+from arena.ranking.covariates.contrasts import named_covariates
+from arena.ranking.cycles.general_preference import GeneralPreference
+from arena.ranking.cycles.nash import NashLottery
 from arena.ranking.errors import InvalidSetting, TooFewClusters
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
 from arena.ranking.online.elo import Elo
 from arena.ranking.online.gaussian_skill import GaussianSkill
 from arena.ranking.plackett_luce import PlackettLuce
 from arena.ranking.result import Ranking
+from arena.ranking.robustness.robust_bradley_terry import RobustBradleyTerry
+from arena.ranking.voters.ideal_points import IdealPoints
+from arena.ranking.voters.mixtures import VoterMixture
 from arena.ranking.voting.joint_rank import PairAggregation
 from arena.ranking.voting.social_choice import SocialChoice
 from arena.ranking.weights import SCHEMES
@@ -40,34 +47,33 @@ class Model(Protocol):
     ) -> Ranking: ...
 
 
-MODELS: dict[str, type[Model]] = {
-    "bradley-terry": BradleyTerry,
-    "plackett-luce": PlackettLuce,
-    "counting": Counting,
-    "elo": Elo,
-    "gaussian-skill": GaussianSkill,
-    "social-choice": SocialChoice,
-    "pair-aggregation": PairAggregation,
-}
-TITLES = {
-    "bradley-terry": "Bradley-Terry",
-    "plackett-luce": "Plackett-Luce",
-    "counting": "Win rate",
-    "elo": "Elo",
-    "gaussian-skill": "Gaussian skill",
-    "social-choice": "Social choice",
-    "pair-aggregation": "Pair aggregation",
-}
-"""Names for readers."""
+class Registered(NamedTuple):
+    """A model that a stored question can name.
 
-OWN_INTERVAL = {
-    "counting": "sandwich",
-    "elo": "bootstrap",
-    "gaussian-skill": "bootstrap",
-    "social-choice": "bootstrap",
-    "pair-aggregation": "bootstrap",
+    title           its name for readers
+    own_interval    the one kind of interval it has; it stands in for what was asked for. None: any
+    """
+
+    make: type[Model]
+    title: str
+    own_interval: str | None = None
+
+
+MODELS: dict[str, Registered] = {
+    "bradley-terry": Registered(BradleyTerry, "Bradley-Terry"),
+    "contextual-bradley-terry": Registered(ContextualBradleyTerry, "Bradley-Terry with covariates"),
+    "plackett-luce": Registered(PlackettLuce, "Plackett-Luce"),
+    "robust-bradley-terry": Registered(RobustBradleyTerry, "Robust Bradley-Terry", "bootstrap"),
+    "voter-mixture": Registered(VoterMixture, "Groups of voters", "bootstrap"),
+    "ideal-points": Registered(IdealPoints, "Ideal points of voters", "bootstrap"),
+    "general-preference": Registered(GeneralPreference, "General preference", "bootstrap"),
+    "nash-lottery": Registered(NashLottery, "Nash lottery", "bootstrap"),
+    "social-choice": Registered(SocialChoice, "Social choice", "bootstrap"),
+    "pair-aggregation": Registered(PairAggregation, "Pair aggregation", "bootstrap"),
+    "counting": Registered(Counting, "Win rate", "sandwich"),
+    "elo": Registered(Elo, "Elo", "bootstrap"),
+    "gaussian-skill": Registered(GaussianSkill, "Gaussian skill", "bootstrap"),
 }
-"""The one kind of interval that a model has, where it lacks others; it stands in for what was asked for."""
 
 # With fewer clusters the clustered sandwich is too narrow to publish (Cameron & Miller 2015 put the line at
 # 20 to 50); single ballots are the unit then, and the diagnostics say so.
@@ -97,20 +103,21 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
     if scheme not in ("none", *SCHEMES):
         raise InvalidSetting(f"weights must be one of none, {', '.join(SCHEMES)}, not {scheme!r}")
     ballots = ballots if scheme == "none" else SCHEMES[scheme](ballots)
-    known = {field.name for field in dataclasses.fields(MODELS[name])}
-    anywhere = {field.name for model in MODELS.values() for field in dataclasses.fields(model)}
+    chosen = MODELS[name]
+    known = {field.name for field in dataclasses.fields(chosen.make)}
+    anywhere = {field.name for model in MODELS.values() for field in dataclasses.fields(model.make)}
     unknown = sorted(set(of_model) - anywhere)
     if unknown:
         raise InvalidSetting(
             f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(anywhere))}"
         )
-    model = MODELS[name](**{key: value for key, value in of_model.items() if key in known})
+    model = chosen.make(**{key: value for key, value in of_model.items() if key in known})
     asked = settings.get("cluster", "ballot")
     cluster = _cluster_used(ballots, asked, int(settings.get("min_clusters", MIN_CLUSTERS)))
     kind = settings.get("interval", "sandwich")
     if kind not in INTERVALS:
         raise InvalidSetting(f"interval must be one of {', '.join(INTERVALS)}, not {kind!r}")
-    kind = kind if kind == "none" else OWN_INTERVAL.get(name, kind)
+    kind = kind if kind == "none" else chosen.own_interval or kind
     interval = _interval(settings, kind, cluster)
     rng = np.random.default_rng(settings.get("seed", 0))
     try:
@@ -128,6 +135,19 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
         "least_is_best": ranking.settings.get("least_is_best", False),
     }
     return dataclasses.replace(ranking, diagnostics={**ranking.diagnostics, **extra})
+
+
+def features_asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The features of answers that the model reads; ballots must carry them.
+
+    Raises InvalidSetting for what is no list of covariates.
+    """
+    if settings.get("model") != "contextual-bradley-terry":
+        return ()
+    listed = settings.get("covariates", ())
+    if not isinstance(listed, (list, tuple)):
+        raise InvalidSetting(f"covariates is a list of names, not {listed!r}")
+    return tuple(covariate.name for covariate in named_covariates(listed, "relative"))
 
 
 def _interval(settings: Mapping[str, Any], kind: str, cluster: Any) -> Interval | None:

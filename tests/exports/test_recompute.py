@@ -11,6 +11,7 @@ from django.core.management import call_command
 from arena.exports import recompute
 from arena.exports.selectors import export_folder
 from arena.exports.services import export_build, export_queue
+from arena.generation.models import Response
 from arena.votes.models import Vote, VoteExclusion
 from tests import factories
 from tests.exports.builders import cast
@@ -49,6 +50,10 @@ def folder(voted):
         )
     factories.board(voted, slug="published", vote_source="imported", position=2)
     factories.board(voted, slug="own", vote_source="own", position=3)
+    for number, response in enumerate(Response.objects.order_by("pk")):
+        Response.objects.filter(pk=response.pk).update(text="word " * (1 + number % 5))
+    styled = {"model": "contextual-bradley-terry", "covariates": ["words"], "interval": "none"}
+    factories.board(voted, slug="styled", ranking=styled, position=4)
     export = export_build(export=export_queue(arena=voted, now=NOW))
     assert export.error == ""
     return export_folder(export=export)
@@ -79,8 +84,9 @@ def test_every_board_comes_out_to_the_last_bit(folder, capsys):
         ("people", 11),
         ("published", 6),
         ("own", 5),
+        ("styled", 11),
     ]
-    assert [board.largest_difference for board in boards] == [0.0, 0.0, 0.0]
+    assert [board.largest_difference for board in boards] == [0.0] * 4
 
 
 def test_one_board_can_be_chosen(folder, capsys):
@@ -90,7 +96,7 @@ def test_one_board_can_be_chosen(folder, capsys):
     assert "people" not in out
     assert run(folder, "--board", "none", capsys=capsys) == (
         1,
-        "This release has no board “none”; it has people, published, own.\n",
+        "This release has no board “none”; it has people, published, own, styled.\n",
     )
 
 

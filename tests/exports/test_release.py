@@ -12,6 +12,7 @@ from arena.exports.ballots import release_prompts, release_rows
 from arena.exports.columns import CSV_COLUMNS, JSON_COLUMNS, PROMPT_COLUMNS
 from arena.exports.pseudonyms import Pseudonyms, new_salt
 from arena.exports.release import csv_values, gzip_text, write_rows
+from arena.ranking.covariates.style import text_style
 from arena.votes.models import Vote, VoteExclusion
 from tests import factories
 from tests.exports.builders import cast
@@ -40,8 +41,14 @@ def test_row_says_what_was_shown_and_chosen(voted):
     slots = list(vote.battle.slots.order_by("position"))
     row = rows_of(voted)[0]
     assert row["items"] == [
-        {"position": 0, "system": slots[0].system.name, "rank": 1, "response_id": slots[0].response_id},
-        {"position": 1, "system": slots[1].system.name, "rank": 2, "response_id": slots[1].response_id},
+        {
+            "position": position,
+            "system": slot.system.name,
+            "rank": rank,
+            "response_id": slot.response_id,
+            "style": text_style(slot.response.text),
+        }
+        for position, (slot, rank) in enumerate(zip(slots, [1, 2], strict=True))
     ]
     assert (row["arena"], row["criterion"], row["source"]) == ("kitchen", "overall", "stock")
     assert (row["outcome"], row["all_bad"], row["counted"], row["exclusion_reasons"]) == (

@@ -99,7 +99,7 @@ class TestBuild:
 
     def test_manifest_says_what_a_reader_must_know(self, voted):
         manifest = self.build(voted).manifest
-        assert manifest["schema_version"] == "1.0"
+        assert manifest["schema_version"] == "1.1"
         assert manifest["licence"] == "CC-BY-4.0"
         assert manifest["created_at"] == "2026-11-21T12:00:00.000Z"
         assert "HMAC-SHA256" in manifest["pseudonyms"]

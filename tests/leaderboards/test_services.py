@@ -1,15 +1,21 @@
+import json
 from datetime import timedelta
 
 import pytest
+from django.forms.models import model_to_dict
+from django.urls import reverse
 from django.utils import timezone
 from numpy.random import default_rng
 
 from arena.battles.models import Battle, PairingPlan
 from arena.battles.services import battle_ask, battle_close
 from arena.core.queue import Task
+from arena.generation.models import Response
 from arena.judging.models import Score
 from arena.leaderboards.comparisons import comparisons, ranks_of
+from arena.leaderboards.forms import BoardForm
 from arena.leaderboards.models import Snapshot
+from arena.leaderboards.selectors import board_view
 from arena.leaderboards.services import (
     _ask_again,
     arena_refresh,
@@ -18,6 +24,7 @@ from arena.leaderboards.services import (
     snapshot_refresh,
     snapshots_thin,
 )
+from arena.ranking.registry import MODELS
 from arena.votes.models import Vote, VoteExclusion
 from arena.votes.services import ballot_of_pair, vote_cast, votes_exclude, votes_include
 from tests import factories
@@ -242,3 +249,48 @@ def test_a_new_arena_gets_a_board_of_people_and_others_are_left_alone(arena, boa
     assert boards_ensure() == 0
     assert bare.boards.get().voters == "human"
     assert arena.boards.get() == board
+
+
+MODEL_SETTINGS = [
+    *({"model": name} for name in MODELS if name != "contextual-bradley-terry"),
+    {"model": "contextual-bradley-terry", "covariates": ["words"], "position": True},
+    {"model": "contextual-bradley-terry", "position": True, "ties": "davidson"},
+    {"model": "counting", "score": "average_rank"},
+    {"ties": "davidson", "weights": "inverse-draw-probability"},
+    {"weights": "inverse-pair-frequency", "breaking": "adjacent"},
+]
+
+
+@pytest.mark.parametrize("settings", MODEL_SETTINGS, ids=str)
+def test_a_board_changes_its_model_by_its_settings_alone(arena, board, client, settings):
+    for number, response in enumerate(Response.objects.order_by("pk")):
+        Response.objects.filter(pk=response.pk).update(text="word " * (1 + 7 * number % 11))
+    for seed in range(24):
+        vote(arena, ["a", "b", "tie", "a"][seed % 4], seed)
+    board.ranking = {**settings, "replicates": 4, "permutations": 3}
+    form = BoardForm({**model_to_dict(board), "ranking": json.dumps(board.ranking)}, instance=board)
+    assert form.is_valid(), form.errors
+    snapshot = snapshot_build(board=form.save())
+    assert snapshot.diagnostics["n_ballots"] == 24
+    assert all(rating.score is not None for rating in snapshot.ratings.all())
+    page = client.get(reverse("leaderboards:board", args=[arena.slug, board.slug])).content.decode()
+    assert MODELS[settings.get("model", "bradley-terry")].title in page
+    if settings.get("score") == "average_rank":
+        shown = [row.score for row in board_view(board=board).rows]
+        assert shown == sorted(shown)
+
+
+@pytest.mark.parametrize(
+    "ranking",
+    [
+        {"model": "contextual-bradley-terry"},
+        {"model": "contextual-bradley-terry", "covariates": ["charm"]},
+        {"model": "contextual-bradley-terry", "covariates": "words"},
+        {"model": "nobody"},
+        {"weights": "heavier"},
+    ],
+)
+def test_ranking_settings_that_mean_nothing_are_refused_in_the_form(board, ranking):
+    form = BoardForm({**model_to_dict(board), "ranking": json.dumps(ranking)}, instance=board)
+    assert not form.is_valid()
+    assert "The ranking library refuses this" in str(form.errors["ranking"])

@@ -110,6 +110,26 @@ def text_table(texts: Sequence[str | None]) -> FeatureTable:
     return FeatureTable(TEXT_FEATURES, values)
 
 
+def feature_rows(answers: Sequence[Mapping[str, float] | None], names: Sequence[str]) -> Floats | None:
+    """float64[k, F], the named counts of each answer, NaN where there is no answer; None without a name.
+
+    Raises InvalidFeature for a name that an answer does not have.
+    """
+    if not names:
+        return None
+    values = np.full((len(answers), len(names)), np.nan)
+    for row, answer in enumerate(answers):
+        if answer is None:
+            continue
+        try:
+            values[row] = [answer[name] for name in names]
+        except KeyError as missing:
+            raise InvalidFeature(
+                f"no answer has a feature {missing}; known are {', '.join(answer)}"
+            ) from None
+    return values
+
+
 def measured_table(columns: Mapping[str, Sequence[float | bool | None] | ArrayLike]) -> FeatureTable:
     """Properties measured elsewhere, one column each: duration_s, size_bytes, pixels, speech_rate, is_splat,
     is_textured … True counts 1, None and NaN are unknown.
