@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +14,13 @@ from typing import Any, TextIO, get_args
 
 from arena.ranking.bradley_terry import Ties
 from arena.ranking.counts import BothBad
-from arena.ranking.errors import MissingClusters, RankingError
-from arena.ranking.registry import INTERVALS, MODELS, fit_from_settings
+from arena.ranking.errors import InvalidSetting, MissingClusters, RankingError
+from arena.ranking.registry import INTERVALS, MODELS, features_asked, fit_from_settings
 from arena.ranking.result import Ranking
 from arena.ranking.votes_file import VotesFile, read_votes
+from arena.ranking.weights import SCHEMES
 
+CONTEXTUAL = "contextual-bradley-terry"
 CLUSTERS = ("ballot", "vote", "voter", "prompt", "voter,prompt")
 COLUMNS = (
     "item",
@@ -41,18 +44,36 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="python -m arena.ranking",
         description="Rank systems from votes: CSV, JSON Lines (plain or gzip) or Parquet; pairwise (model_a, "
-        "model_b, winner) or K-wise (items with ranks). Optional columns: voter or judge, prompt_id, weight.",
+        "model_b, winner) or K-wise (items with ranks). Optional columns: voter or judge, prompt_id, weight, "
+        "share (of graded votes), chance (of the draw), and NAME_a, NAME_b for each covariate NAME.",
     )
     found.add_argument("votes", metavar="VOTES", type=Path)
     found.add_argument("--model", choices=list(MODELS), default="bradley-terry")
-    found.add_argument("--ties", choices=get_args(Ties), help="Bradley-Terry only; davidson unless told")
+    found.add_argument("--ties", choices=get_args(Ties), help="Bradley-Terry alone; davidson unless told")
     found.add_argument("--both-bad", choices=get_args(BothBad), default="tie")
     found.add_argument("--cluster", choices=CLUSTERS, default="ballot", help="what was drawn independently")
-    found.add_argument("--interval", choices=INTERVALS, help="sandwich unless told; Elo: bootstrap")
+    found.add_argument(
+        "--interval",
+        choices=INTERVALS,
+        help="sandwich unless told, bootstrap for models without a likelihood",
+    )
     found.add_argument("--level", type=float, default=0.95)
     found.add_argument("--anchor-mean", type=float, default=1000.0)
-    found.add_argument("--covariates", metavar="A,B", help="not built yet: refused")
-    found.add_argument("--position", action="store_true", help="not built yet: refused")
+    found.add_argument(
+        "--covariates",
+        metavar="A,B",
+        help="board as if equal in these properties of the answers; A:difference for indicators",
+    )
+    found.add_argument("--position", action="store_true", help="board as if equal in position")
+    found.add_argument("--weights", choices=("none", *SCHEMES), default="none")
+    found.add_argument(
+        "--set",
+        dest="own",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="any other setting of the model, as JSON or plain text: --set rule=copeland",
+    )
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--format", choices=("table", "json", "csv"), default="table")
     found.add_argument("--skip-bad-rows", action="store_true", help="leave bad rows out instead of stopping")
@@ -62,17 +83,21 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status 0: a board; 1: bad rows, an unreadable file or a refused fit; 2: an option misused."""
     options = parser().parse_args(arguments)
-    if options.covariates or options.position:
-        parser().error("--covariates and --position are not built yet")
-    if options.ties not in (None, "davidson") and options.model != "bradley-terry":
+    covariates = [name for name in (options.covariates or "").split(",") if name]
+    if covariates or options.position:
+        if options.model not in ("bradley-terry", CONTEXTUAL):
+            parser().error(f"--covariates and --position belong to bradley-terry, not to {options.model}")
+        options.model = CONTEXTUAL
+    if options.ties not in (None, "davidson") and options.model not in ("bradley-terry", CONTEXTUAL):
         parser().error(f"--ties {options.ties} belongs to bradley-terry, not to {options.model}")
     try:
-        found = read_votes(options.votes)
+        settings = {"covariates": covariates, "position": options.position, **_own_settings(options.own)}
+        found = read_votes(options.votes, features=features_asked({"model": options.model, **settings}))
         _report_bad_rows(options.votes, found)
         if found.bad_rows and not options.skip_bad_rows:
             _say("No board: mend these rows, or leave them out with --skip-bad-rows.")
             return 1
-        ranking = _fit(options, found)
+        ranking = _fit(options, found, settings)
     except (RankingError, OSError) as problem:
         _say(f"{type(problem).__name__}: {problem}")
         return 1
@@ -80,7 +105,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fit(options: argparse.Namespace, found: VotesFile) -> Ranking:
+def _own_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InvalidSetting(f"--set needs NAME=VALUE, not {pair!r}")
+        try:
+            settings[name] = json.loads(text)
+        except ValueError:
+            settings[name] = text
+    return settings
+
+
+def _fit(options: argparse.Namespace, found: VotesFile, own: dict[str, Any]) -> Ranking:
     for way, known in (("voter", found.has_voters), ("prompt", found.has_prompts)):
         if way in options.cluster.split(",") and not known:
             raise MissingClusters(f"--cluster {options.cluster} needs a {way} column (or judge, prompt_id)")
@@ -94,6 +132,8 @@ def _fit(options: argparse.Namespace, found: VotesFile) -> Ranking:
         "seed": options.seed,
         # Who asks for voters gets voters or an error; only a board chooses for itself.
         "min_clusters": 0,
+        "weights": options.weights,
+        **own,
     }
     if options.interval:
         settings["interval"] = options.interval
@@ -129,7 +169,9 @@ def _print(ranking: Ranking, form: str, out: TextIO) -> None:
 
 
 def _table(ranking: Ranking) -> str:
-    digits = 4 if ranking.settings["model"] == "counting" else 1
+    scores = [r.score for r in ranking.ratings if r.score is not None]
+    span = max(scores, default=0.0) - min(scores, default=0.0)
+    digits = 1 if span >= 20 or span == 0 else min(8, max(1, 3 - math.floor(math.log10(span))))
     several = len(ranking.diagnostics["components"]) > 1
     head = ["rank", "item", "score", "interval", "ballots", "wins", "ties", "losses", "remarks"]
     lines = [head]
@@ -160,9 +202,17 @@ def assumptions(ranking: Ranking) -> list[str]:
     """What the board rests on, one sentence a line."""
     settings, facts = ranking.settings, ranking.diagnostics
     said = [f"Model: {settings['model']}" + (f", ties {settings['ties']}." if "ties" in settings else ".")]
+    if facts["unit"]:
+        said.append(f"A score is: {facts['unit']}.")
     said.append(
         f"A ballot called all bad is read as: {settings['both_bad']} (ballots: {facts['n_all_bad']})."
     )
+    if facts["weights"] != "none":
+        said.append(f"Ballots are weighted by: {facts['weights']}.")
+    for row in facts.get("covariates") or []:
+        if row["elo_per_sd"] is not None:
+            bounds = "" if row["low"] is None else f" ({row['low']:.1f} … {row['high']:.1f})"
+            said.append(f"{row['name']}: {row['elo_per_sd']:+.1f} Elo per standard deviation{bounds}.")
     interval = settings["interval"]
     if interval is None:
         said.append("No intervals.")
