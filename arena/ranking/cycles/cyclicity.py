@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from scipy import sparse, stats
-from scipy.special import xlogy
+from scipy import sparse
+from scipy.special import chdtrc, ndtr, xlogy
 
 from arena.ranking.arrays import Floats
 from arena.ranking.ballots import Ballots
@@ -226,7 +226,7 @@ def cyclicity(
         null_share=null.share_mean,
         energy=split.energy,
         excess=excess,
-        deviance=Deviance(g2, df, null.p_value_g2(g2), float(stats.chi2.sf(g2, df)) if df else 1.0),
+        deviance=Deviance(g2, df, null.p_value_g2(g2), float(chdtrc(df, g2)) if df else 1.0),
         triads=listed,
         triads_tested=tested,
         potential={
@@ -406,7 +406,7 @@ def _triads(
     log_odds = _log_odds(won, met)
     curl = found.around(log_odds)
     error = np.sqrt(_curl_variance(found, won, met, residual))
-    p_value = 2.0 * stats.norm.sf(np.abs(curl) / error)
+    p_value = 2.0 * ndtr(-np.abs(curl) / error)
     adjusted = holm(p_value)
     rows = []
     for t in np.lexsort((np.arange(curl.size), -np.abs(curl) / error))[:wanted].tolist():
