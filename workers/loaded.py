@@ -30,6 +30,10 @@ class LoadedBackends:
         """Systems whose next job is best run here, because their weights are in memory."""
         return [system_id for system_id, loaded in self.held.items() if loaded.kind in HOLDS_WEIGHTS]
 
+    def held_ids(self) -> list[int]:
+        """All systems whose backend is held, the last used one last."""
+        return list(self.held)
+
     def get(self, *, system_id: int, kind: str, options: Mapping[str, Any]) -> Backend:
         """The system's backend; created again when its options changed since."""
         fingerprint = json.dumps([kind, options], sort_keys=True)

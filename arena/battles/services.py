@@ -14,7 +14,7 @@ from arena.battles.draw import NothingToCompare, draw_from_stock, draw_pair, pai
 from arena.battles.models import Battle, PairingPlan, Slot
 from arena.catalog.models import Arena, Prompt, System
 from arena.generation.models import Job
-from arena.generation.selectors import live_queue_length
+from arena.generation.selectors import live_queue_length, systems_in_service
 from arena.generation.services import job_create
 
 MAX_REDRAWS = 2
@@ -88,7 +88,7 @@ def battle_ask(*, arena: Arena, voter: Voter, text: str, now: datetime, rng: np.
     text = prompt_clean(text)
     Voter.objects.select_for_update().get(pk=voter.pk)
     _check_limits(voter, now=now)
-    systems = list(System.objects.runnable().filter(admissions__arena=arena).order_by("pk"))
+    systems = list(systems_in_service().filter(admissions__arena=arena).order_by("pk"))
     ids = [system.pk for system in systems]
     weights, rule = pair_weights(arena=arena, systems=ids)
     try:
@@ -175,7 +175,7 @@ def battle_replace_failed(*, job: Job, now: datetime, rng: np.random.Generator) 
         # Closed, or redrawn already: the worker and the sweep may both come here for one failure.
         return
     others = (
-        System.objects.runnable()
+        systems_in_service()
         .filter(admissions__arena=battle.arena, admissions__weight__gt=0)
         .exclude(pk__in=battle.slots.values("system"))
         .exclude(jobs__prompt=battle.prompt, jobs__status=Job.Status.FAILED)

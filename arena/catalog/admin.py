@@ -45,7 +45,12 @@ class SystemAdmin(admin.ModelAdmin[System]):
             (
                 "2. Where it runs",
                 {
-                    "fields": ["provider", "revision", *(OPTION_PREFIX + option.name for option in OPTIONS)],
+                    "fields": [
+                        "provider",
+                        "revision",
+                        "max_concurrency",
+                        *(OPTION_PREFIX + option.name for option in OPTIONS),
+                    ],
                     "description": "The endpoint, or the weights that a worker loads. Keys stay in the "
                     "worker's environment; only the name of the variable is stored.",
                 },

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from arena.accounts.models import Voter
@@ -62,6 +63,12 @@ class System(TimestampedModel):
         default=dict, blank=True, help_text="Where the weights or the endpoint are."
     )
     generation_settings = models.JSONField(default=dict, blank=True)
+    max_concurrency = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Jobs it may answer at once, over all workers; empty = as many as there are workers.",
+    )
     answered_at = models.DateTimeField(null=True, editable=False, help_text="Of its first kept answer.")
     status = models.CharField(max_length=10, choices=Status, default=Status.VISIBLE)
     retired_on = models.DateField(null=True, blank=True)

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from arena.generation.models import Job, Response
+from arena.generation.models import Job, Outage, Response
 from arena.generation.services import jobs_requeue
 
 
@@ -44,3 +44,10 @@ class ResponseAdmin(ReadOnlyAdmin):
     list_filter = ["system", "is_stock", "is_test", "finish_reason"]
     search_fields = ["text"]
     list_select_related = ["system", "prompt"]
+
+
+@admin.register(Outage)
+class OutageAdmin(ReadOnlyAdmin):
+    list_display = ["system", "kind", "reason", "begun_by", "created_at", "probes", "ended_at", "ended_by"]
+    list_filter = ["kind", "system"]
+    list_select_related = ["system"]

@@ -19,6 +19,7 @@ class Job(TimestampedModel):
         LIVE = "live", "A voter waits"
         TEST = "test", "An admin tests a system"
         STOCK = "stock", "Made ahead for the prompt set"
+        PROBE = "probe", "Is the system back?"
 
     class Status(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -72,6 +73,11 @@ class Job(TimestampedModel):
         return f"{self.get_purpose_display()}: {self.system} ({self.status})"
 
     @property
+    def is_shown(self) -> bool:
+        """False for what never enters a battle: an admin's test, a probe."""
+        return self.purpose in (self.Purpose.LIVE, self.Purpose.STOCK)
+
+    @property
     def is_finished(self) -> bool:
         return self.status in (self.Status.DONE, self.Status.FAILED, self.Status.CANCELLED)
 
@@ -116,3 +122,76 @@ class StreamedText(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.text)} characters of job {self.job_id}"
+
+
+class SystemHealth(models.Model):
+    """How the system's last jobs went: what takes it out of service."""
+
+    system = models.OneToOneField(System, primary_key=True, on_delete=models.CASCADE, related_name="health")
+    failures_in_a_row = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "system health"
+
+    def __str__(self) -> str:
+        return f"{self.system}: {self.failures_in_a_row} failures in a row"
+
+
+class OutageQuerySet(models.QuerySet["Outage"]):
+    def standing(self) -> OutageQuerySet:
+        return self.filter(ended_at__isnull=True)
+
+
+class Outage(TimestampedModel):
+    """A time in which a system is asked nothing but probes."""
+
+    class Kind(models.TextChoices):
+        AUTOMATIC = "automatic", "It failed again and again"
+        MANUAL = "manual", "Switched off"
+
+    system = models.ForeignKey(System, on_delete=models.CASCADE, related_name="outages")
+    kind = models.CharField(max_length=10, choices=Kind)
+    reason = models.CharField(max_length=400)
+    error_kind = models.CharField(max_length=60, blank=True)
+    begun_by = models.CharField(max_length=150, blank=True)
+    probes = models.PositiveSmallIntegerField(default=0)
+    probe_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=150, blank=True)
+
+    objects = OutageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["system"],
+                condition=models.Q(ended_at__isnull=True),
+                name="one_standing_outage_per_system",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="manual", probe_at__isnull=True)
+                | models.Q(kind="automatic", probe_at__isnull=False),
+                name="automatic_outages_are_probed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.system}: {self.get_kind_display().lower()}"
+
+
+class WorkerProcess(models.Model):
+    """A process that answers jobs, as it last said of itself."""
+
+    name = models.CharField(max_length=120, primary_key=True, help_text="Host and process number.")
+    seen_at = models.DateTimeField()
+    begun_at = models.DateTimeField()
+    code_version = models.CharField(max_length=40)
+    systems = models.JSONField(default=list, help_text="Systems whose backend it holds, last used last.")
+
+    class Meta:
+        verbose_name_plural = "worker processes"
+
+    def __str__(self) -> str:
+        return self.name

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from arena.catalog.models import Arena, Prompt, PromptSet, System
-from arena.generation.models import Job, Response
+from arena.generation.models import Job, Outage, Response
 from arena.ranking.covariates.style import text_style
 
 
@@ -36,6 +36,11 @@ def stock_progress(*, arena: Arena) -> StockProgress:
         failed=Count("id", filter=Q(status__in=[Job.Status.FAILED, Job.Status.CANCELLED])),
     )
     return StockProgress(**counts, total=systems.count() * prompts.count())
+
+
+def systems_in_service() -> QuerySet[System]:
+    """Systems that can be asked now: runnable, and in no outage."""
+    return System.objects.runnable().exclude(pk__in=Outage.objects.standing().values("system"))
 
 
 def live_queue_length() -> int:

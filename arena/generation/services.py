@@ -9,18 +9,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from arena.accounts.models import Voter
 from arena.catalog.models import Arena, Prompt, System
 from arena.core.queue import Task, enqueue
-from arena.generation.models import Job, Response, StreamedText
+from arena.generation.models import Job, Outage, Response, StreamedText, WorkerProcess
+from arena.generation.outages import answer_noted, failure_noted
 
 PRIORITY = {Job.Purpose.LIVE: 20, Job.Purpose.TEST: 10, Job.Purpose.STOCK: 0}
 STOCK_SEED = 1
 STOCK_PLACES = 30_000
 RETRY_WAIT_S = (2, 10)
+LOCK_SPACE = 7301
+ASKED_ALWAYS = (Job.Purpose.TEST, Job.Purpose.PROBE)
+"""What a system out of service is still asked."""
+
+WORKER_FORGOTTEN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -106,15 +112,22 @@ def job_claim(*, worker: str, now: datetime, prefer_systems: Collection[int] = (
     loaded = Case(
         When(system_id__in=list(prefer_systems), then=Value(0)), default=Value(1), output_field=IntegerField()
     )
-    job = (
+    out = Outage.objects.standing().values("system")
+    waiting = (
         Job.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("system", "prompt")
         .filter(Q(not_before__isnull=True) | Q(not_before__lte=now), status=Job.Status.QUEUED)
+        .exclude(~Q(purpose__in=ASKED_ALWAYS), system__in=out)
         .order_by("-priority", loaded, "id")
-        .first()
     )
-    if job is None:
-        return None
+    full: list[int] = []
+    while True:
+        job = waiting.exclude(system__in=full).first()
+        if job is None:
+            return None
+        if _has_room(job.system):
+            break
+        full.append(job.system_id)
     job.status = Job.Status.RUNNING
     job.lease = uuid.uuid4()
     job.worker = worker[:120]
@@ -122,6 +135,16 @@ def job_claim(*, worker: str, now: datetime, prefer_systems: Collection[int] = (
     job.attempts += 1
     job.save(update_fields=["status", "lease", "worker", "started_at", "heartbeat_at", "attempts"])
     return job
+
+
+def _has_room(system: System) -> bool:
+    """Whether the system may answer one more job now. Whoever asks holds the others until it has claimed."""
+    if system.max_concurrency is None:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, system.pk])
+    running = Job.objects.filter(system=system, status=Job.Status.RUNNING).count()
+    return running < system.max_concurrency
 
 
 def job_heartbeat(*, job: Job, now: datetime) -> bool:
@@ -144,7 +167,8 @@ def job_finish(*, job: Job, result: FinishedText, now: datetime) -> Response | N
     running = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, lease=job.lease)
     if running.update(status=Job.Status.DONE, finished_at=now, error="", error_kind="", traceback="") != 1:
         return None
-    if job.purpose != Job.Purpose.TEST and job.system.answered_at is None:
+    answer_noted(job=job, now=now)
+    if job.is_shown and job.system.answered_at is None:
         # From now on its settings are fixed: what answers differently is another system.
         System.objects.filter(pk=job.system_id, answered_at__isnull=True).update(answered_at=now)
     text = result.text.replace("\x00", "")
@@ -155,7 +179,7 @@ def job_finish(*, job: Job, result: FinishedText, now: datetime) -> Response | N
         job=job,
         text=text,
         checksum=Response.checksum_of(text),
-        is_test=job.purpose == Job.Purpose.TEST,
+        is_test=not job.is_shown,
         is_stock=job.purpose == Job.Purpose.STOCK,
         finish_reason=result.finish_reason,
         prompt_tokens=result.prompt_tokens,
@@ -168,10 +192,21 @@ def job_finish(*, job: Job, result: FinishedText, now: datetime) -> Response | N
     )
 
 
+@transaction.atomic
 def job_fail(
-    *, job: Job, error: str, error_kind: str, traceback: str, is_retryable: bool, now: datetime
+    *,
+    job: Job,
+    error: str,
+    error_kind: str,
+    traceback: str,
+    is_retryable: bool,
+    now: datetime,
+    is_of_system: bool = False,
 ) -> Job:
-    """Record a failure: queued again after a pause, or failed for good."""
+    """Record a failure: queued again after a pause, or failed for good.
+
+    `is_of_system`: it says something of the system, not of this prompt; too many take the system out.
+    """
     retry = is_retryable and job.attempts < settings.JOB_MAX_ATTEMPTS
     wait_s = RETRY_WAIT_S[min(job.attempts, len(RETRY_WAIT_S)) - 1]
     changes = {
@@ -184,7 +219,9 @@ def job_fail(
         "traceback": traceback[-8000:].replace("\x00", ""),
         "lease": None,
     }
-    Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, lease=job.lease).update(**changes)
+    running = Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, lease=job.lease)
+    if running.update(**changes) and is_of_system:
+        failure_noted(job=job, error=error, error_kind=error_kind, now=now)
     if retry:
         enqueue(Task.GENERATE, countdown_s=wait_s)
     job.refresh_from_db()
@@ -231,11 +268,15 @@ def stock_retry(*, now: datetime) -> int:
 
 def jobs_resend(*, now: datetime, limit: int = 4) -> int:
     """Nudge the workers about jobs that wait although nobody seems to run them."""
-    waiting = Job.objects.filter(
-        Q(not_before__isnull=True) | Q(not_before__lte=now),
-        status=Job.Status.QUEUED,
-        created_at__lt=now - timedelta(seconds=5),
-    ).count()
+    waiting = (
+        Job.objects.filter(
+            Q(not_before__isnull=True) | Q(not_before__lte=now),
+            status=Job.Status.QUEUED,
+            created_at__lt=now - timedelta(seconds=5),
+        )
+        .exclude(~Q(purpose__in=ASKED_ALWAYS), system__in=Outage.objects.standing().values("system"))
+        .count()
+    )
     count = min(waiting, limit)
     jobs_nudge(count=count)
     return count
@@ -269,3 +310,23 @@ def prompts_erase(*, prompts: QuerySet[Prompt]) -> int:
     Response.objects.filter(prompt__in=pks).update(text=ERASED, checksum=Response.checksum_of(ERASED))
     Prompt.objects.filter(pk__in=pks).update(text=ERASED, author=None)
     return len(pks)
+
+
+def worker_seen(*, name: str, systems: Collection[int], code_version: str, now: datetime) -> None:
+    """A worker says that it is alive, and which systems it holds."""
+    WorkerProcess.objects.update_or_create(
+        name=name,
+        defaults={"seen_at": now, "systems": list(systems), "code_version": code_version},
+        create_defaults={
+            "seen_at": now,
+            "begun_at": now,
+            "systems": list(systems),
+            "code_version": code_version,
+        },
+    )
+
+
+def workers_forget(*, now: datetime) -> int:
+    """Drop processes that have not been seen for a day."""
+    deleted, _ = WorkerProcess.objects.filter(seen_at__lt=now - WORKER_FORGOTTEN).delete()
+    return deleted

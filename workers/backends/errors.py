@@ -9,15 +9,21 @@ from typing import ClassVar
 
 
 class BackendError(Exception):
-    """Base of all. `is_retryable`: the same request may succeed later or on another worker."""
+    """Base of all.
+
+    is_retryable        the same request may succeed later or on another worker
+    concerns_system     it says something of the system, not of this request: too many take it out of service
+    """
 
     is_retryable: ClassVar[bool] = False
+    concerns_system: ClassVar[bool] = False
 
 
 class BackendUnavailable(BackendError):
     """Refused connection, lost connection, rate limit, server error, not enough memory now."""
 
     is_retryable = True
+    concerns_system = True
 
 
 class DeadlineExceeded(BackendUnavailable):
@@ -28,6 +34,14 @@ class DeadlineExceeded(BackendUnavailable):
         return cls(f"No complete answer within {deadline_s:g} seconds.")
 
 
+class LimitReached(BackendUnavailable):
+    """This worker has used what the system's options allow it for now; nothing was sent."""
+
+
+class BudgetSpent(LimitReached):
+    """The tokens of the day are spent: it passes at midnight UTC."""
+
+
 class BackendRejected(BackendError):
     """This request will never succeed as it is."""
 
@@ -35,9 +49,13 @@ class BackendRejected(BackendError):
 class BackendMisconfigured(BackendRejected):
     """The system's entry is wrong: options, address, key, model name, missing package."""
 
+    concerns_system = True
+
 
 class InvalidSettings(BackendRejected, ValueError):
     """Generation settings that are unknown, ill-typed or out of range."""
+
+    concerns_system = True
 
 
 class PromptTooLong(BackendRejected):
@@ -53,3 +71,17 @@ class PromptTooLong(BackendRejected):
 
 class BackendGarbage(BackendError):
     """Empty or malformed output. Not retryable: the same seed gives the same again."""
+
+    concerns_system = True
+
+
+class AnswerTooLarge(BackendGarbage):
+    """More text or bytes than was asked for or allowed. What came until then is thrown away."""
+
+
+class ProgramFailed(BackendError):
+    """A program ended with an error of its own. Not retryable: the same input fails the same way again."""
+
+
+class MediaNotKept(BackendRejected):
+    """The answer holds files, and there is no place yet to keep them."""

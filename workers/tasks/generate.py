@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from arena.battles.services import battle_replace_failed
 from arena.catalog.models import Provider, System
 from arena.core.health import heartbeat
 from arena.core.queue import Task, enqueue
+from arena.core.version import code_version
 from arena.generation.models import Job, Response
 from arena.generation.services import (
     FinishedText,
@@ -29,6 +31,7 @@ from arena.generation.services import (
     job_finish,
     job_heartbeat,
     job_stream,
+    worker_seen,
 )
 from workers.backends.errors import BackendError
 from workers.backends.types import GenerationRequest, GenerationSettings, Message
@@ -47,8 +50,9 @@ STREAM_EVERY_S = 0.25
 def generate() -> None:
     """Claim and run one job; nothing to do is fine, another worker was quicker."""
     heartbeat("worker:generate")
+    report()
     job = job_claim(
-        worker=f"{socket.gethostname()}:{threading.get_native_id()}",
+        worker=process_name(),
         now=timezone.now(),
         prefer_systems=loaded_backends.system_ids(),
     )
@@ -66,16 +70,18 @@ def job_run(job: Job) -> None:
     except (BackendError, SoftTimeLimitExceeded, DatabaseError) as error:
         message, is_retryable = explain(error)
         log.warning("job_failed", error=message, kind=type(error).__name__)
-        fail(job, error, message=message, is_retryable=is_retryable and job.purpose != Job.Purpose.TEST)
+        fail(job, error, message=message, is_retryable=is_retryable and job.is_shown)
         return
     except Exception as error:  # the edge of the process: record it, then let Celery see it
         fail(job, error, message=f"Unexpected {type(error).__name__}: {error}", is_retryable=False)
         raise
+    finally:
+        report()
     if response is None:
         log.warning("job_lease_lost")
         return
     log.info("job_done", response_id=response.pk, total_s=response.total_s)
-    if job.purpose != Job.Purpose.TEST:
+    if job.is_shown:
         enqueue(Task.SCORE)
 
 
@@ -99,6 +105,28 @@ def explain(error: Exception) -> tuple[str, bool]:
     return str(error), bool(getattr(error, "is_retryable", False))
 
 
+def concerns_system(error: BaseException) -> bool:
+    """Whether other jobs of the system would fail as well. Our own database is not its fault."""
+    if isinstance(error, BackendError):
+        return error.concerns_system
+    return not isinstance(error, DatabaseError)
+
+
+def process_name() -> str:
+    """This process, as the Fleet page lists it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def report() -> None:
+    """Say on the Fleet page that this process is alive, and what it holds."""
+    worker_seen(
+        name=process_name(),
+        systems=loaded_backends.held_ids(),
+        code_version=code_version(),
+        now=timezone.now(),
+    )
+
+
 def fail(job: Job, error: BaseException, *, message: str, is_retryable: bool) -> None:
     if isinstance(error, DatabaseError):
         connection.close()
@@ -110,6 +138,7 @@ def fail(job: Job, error: BaseException, *, message: str, is_retryable: bool) ->
             error_kind=type(error).__name__,
             traceback="".join(traceback.format_exception(error)),
             is_retryable=is_retryable,
+            is_of_system=concerns_system(error) and job.purpose != Job.Purpose.TEST,
             now=now,
         )
         if job.status == Job.Status.FAILED:
@@ -126,7 +155,7 @@ def answer(job: Job) -> FinishedText:
         settings=GenerationSettings.from_dict(system.generation_settings),
     )
     streamed = StreamedSoFar(job)
-    on_text = streamed.add if job.purpose != Job.Purpose.STOCK else None
+    on_text = streamed.add if job.purpose in (Job.Purpose.LIVE, Job.Purpose.TEST) else None
     done = backend.generate(request, on_text=on_text, deadline_s=settings.JOB_DEADLINE_S)
     return FinishedText(
         text=done.text,
@@ -172,6 +201,7 @@ def beating(job: Job) -> Iterator[None]:
             while not stop.wait(settings.JOB_HEARTBEAT_S):
                 try:
                     heartbeat("worker:generate")
+                    report()
                     if not job_heartbeat(job=job, now=timezone.now()):
                         return
                 except DatabaseError:

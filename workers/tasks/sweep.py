@@ -9,12 +9,21 @@ from arena.battles.selectors import jobs_of_stuck_battles
 from arena.battles.services import battle_replace_failed
 from arena.catalog.models import Arena
 from arena.core.health import heartbeat
-from arena.core.queue import Task, enqueue
+from arena.core.queue import Queue, Task, enqueue
 from arena.exports.selectors import exports_waiting
-from arena.generation.services import jobs_recover, jobs_resend, stock_ensure, stock_retry, streams_sweep
+from arena.generation.outages import outages_probe
+from arena.generation.services import (
+    jobs_recover,
+    jobs_resend,
+    stock_ensure,
+    stock_retry,
+    streams_sweep,
+    workers_forget,
+)
 from arena.judging.selectors import responses_without_score, scorers_active
 from arena.leaderboards.services import boards_ensure, snapshots_thin
 from workers.celery import app
+from workers.tasks.generate import report
 
 
 @app.task(name=Task.SWEEP.value, soft_time_limit=50, time_limit=60)
@@ -25,6 +34,7 @@ def sweep() -> None:
     jobs_recover(now=now)
     for job in jobs_of_stuck_battles():
         battle_replace_failed(job=job, now=now, rng=np.random.default_rng())
+    outages_probe(now=now)
     jobs_resend(now=now)
     if any(responses_without_score(judge=judge).exists() for judge in scorers_active()):
         enqueue(Task.SCORE)
@@ -36,6 +46,7 @@ def reconcile() -> None:
     now = timezone.now()
     streams_sweep(now=now)
     stock_retry(now=now)
+    workers_forget(now=now)
     boards_ensure()
     for arena in Arena.objects.filter(is_open=True):
         stock_ensure(arena=arena)
@@ -49,6 +60,8 @@ def reconcile() -> None:
 def ping(queue: str) -> None:
     """A sign of life of the workers of one queue, for the health page."""
     heartbeat(f"worker:{queue}")
+    if queue == Queue.GENERATE.value:
+        report()
 
 
 @app.task(name=Task.THIN.value, soft_time_limit=240, time_limit=300)

@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 
 import pytest
@@ -6,9 +7,11 @@ from django.utils import timezone
 
 from arena.battles.models import Battle
 from arena.battles.services import battle_ask
+from arena.catalog.models import System
 from arena.core.models import Heartbeat
 from arena.core.queue import Task
-from arena.generation.models import Job, Response, StreamedText
+from arena.generation.fleet import fleet
+from arena.generation.models import Job, Outage, Response, StreamedText
 from arena.generation.services import FinishedText, job_claim, job_create, jobs_recover
 from tests import factories
 from workers.backends.errors import BackendUnavailable
@@ -188,3 +191,38 @@ def test_a_cut_connection_is_replaced_and_the_answer_stored(sentences, monkeypat
     queue(fake_system())
     generate()
     assert Response.objects.get().text == "after the cut"
+
+
+def test_a_scripted_outage_is_survived_and_told(sentences, sent):
+    """An endpoint goes down and comes back: nothing is lost, and the Fleet page knows all along."""
+    system = factories.system(provider_options={"base_url": "http://127.0.0.1:9/v1", "model": "m"})
+    jobs = [queue(system) for _ in range(3)]
+    now = timezone.now()
+    for _ in range(3):
+        generate()
+        Job.objects.update(not_before=None)
+    line = fleet(now=now).systems[0]
+    assert line.outage.kind == Outage.Kind.AUTOMATIC
+    assert "cannot be reached" in line.outage.reason
+    generate()
+    assert Job.objects.filter(status=Job.Status.QUEUED).count() == 2
+
+    System.objects.filter(pk=system.pk).update(provider="fake", provider_options={})
+    Outage.objects.update(probe_at=now)
+    sweep()
+    generate()
+    assert fleet(now=timezone.now()).systems[0].outage is None
+    for _ in range(3):
+        generate()
+    assert Response.objects.filter(is_test=False).count() == 2
+    jobs[0].refresh_from_db()
+    assert (jobs[0].status, jobs[0].is_retryable) == (Job.Status.FAILED, True)
+
+
+def test_a_worker_reports_itself_and_what_it_holds(sentences):
+    system = fake_system()
+    queue(system)
+    generate()
+    (line,) = fleet(now=timezone.now()).workers
+    assert line.systems == [system.name]
+    assert str(os.getpid()) in line.process.name
