@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from arena.accounts.models import Voter
 from arena.battles.models import Battle, PairingPlan, Slot
-from arena.catalog.models import Arena, Prompt
-from arena.generation.models import Response
+from arena.battles.stock import Choice, stocks
+from arena.catalog.models import Arena
 from arena.ranking import TooFewSystems, draw_from_plan
 
 Matrix = NDArray[np.float64]
@@ -30,13 +29,6 @@ MEETINGS = """
 
 class NothingToCompare(Exception):
     """No pair of responses is left that this voter has not seen."""
-
-
-class StockResponse(NamedTuple):
-    id: int
-    prompt_id: int
-    system_id: int
-    checksum: str
 
 
 class DrawnPair(NamedTuple):
@@ -100,68 +92,21 @@ def draw_from_stock(*, arena: Arena, voter: Voter, rng: np.random.Generator) -> 
     Raises:
         NothingToCompare: when the stock holds no such pair.
     """
-    stock = _stock(arena)
-    systems = sorted({response.system_id for response in stock})
-    index = {system: i for i, system in enumerate(systems)}
-    seen = _seen(arena, voter)
-    by_prompt: dict[int, dict[int, StockResponse]] = defaultdict(dict)
-    for response in stock:
-        if (response.prompt_id, response.system_id) not in seen:
-            by_prompt[response.prompt_id].setdefault(response.system_id, response)
-    excluded = _identical(by_prompt)
-
-    available = np.zeros((len(systems), len(systems)))
-    for answers in by_prompt.values():
-        present = np.zeros(len(systems))
-        present[[index[system] for system in answers]] = 1
-        available += np.outer(present, present)
-    for prompt_id, a, b in excluded:
-        if a in by_prompt[prompt_id] and b in by_prompt[prompt_id]:
-            available[index[a], index[b]] -= 1
-            available[index[b], index[a]] -= 1
-
-    weights, rule = pair_weights(arena=arena, systems=systems)
-    pair = draw_pair(weights=weights * (available > 0), systems=systems, rule=rule, rng=rng)
-    a, b = sorted(pair.systems)
-    prompts = [
-        prompt_id
-        for prompt_id, answers in by_prompt.items()
-        if a in answers and b in answers and (prompt_id, a, b) not in excluded
-    ]
-    prompt_id = prompts[int(rng.integers(len(prompts)))]
-    answers = by_prompt[prompt_id]
-    first, second = (answers[system].id for system in pair.systems)
-    return StockDraw(prompt_id, (first, second), pair)
-
-
-def _stock(arena: Arena) -> list[StockResponse]:
-    rows = (
-        Response.objects.filter(
-            is_test=False,
-            is_stock=True,
-            prompt__in=Prompt.objects.filter(prompt_set__arenas=arena),
-            system__in=arena.systems.filter(status="visible", admissions__weight__gt=0),
-        )
-        .order_by("id")
-        .values_list("id", "prompt_id", "system_id", "checksum")
+    arrays = stocks.of(arena)
+    drawable = set(
+        arena.systems.filter(status="visible", admissions__weight__gt=0).values_list("pk", flat=True)
     )
-    return [StockResponse(*row) for row in rows]
+    choice = Choice.of(arrays, drawable=drawable, seen=_seen(arena, voter))
+    weights, rule = pair_weights(arena=arena, systems=arrays.systems)
+    pair = draw_pair(weights=weights * (choice.prompts > 0), systems=arrays.systems, rule=rule, rng=rng)
+    columns = [arrays.systems.index(system) for system in pair.systems]
+    rows = choice.meeting(*columns)
+    row = int(rows[rng.integers(rows.size)])
+    first, second = (int(arrays.response[row, column]) for column in columns)
+    return StockDraw(arrays.prompts[row], (first, second), pair)
 
 
 def _seen(arena: Arena, voter: Voter) -> set[tuple[int, int]]:
     """(prompt, system) of the voter's earlier battles: whoever was told a name knows the text again."""
     slots = Slot.objects.filter(battle__voter=voter, battle__arena=arena)
     return set(slots.values_list("battle__prompt_id", "system_id"))
-
-
-def _identical(by_prompt: dict[int, dict[int, StockResponse]]) -> set[tuple[int, int, int]]:
-    """Pairs whose texts are the same: a vote on them says nothing."""
-    same = set()
-    for prompt_id, answers in by_prompt.items():
-        by_text: dict[str, list[int]] = defaultdict(list)
-        for system, response in answers.items():
-            by_text[response.checksum].append(system)
-        for systems in by_text.values():
-            systems.sort()
-            same |= {(prompt_id, a, b) for i, a in enumerate(systems) for b in systems[i + 1 :]}
-    return same
