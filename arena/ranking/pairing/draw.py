@@ -1,4 +1,4 @@
-"""Choose which systems meet next, and say with what probability; counts and generator come in."""
+"""Draw one battle and say exactly how likely it was; weights and generator come in."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def draw_battle(
     _check_size(k, int(np.count_nonzero(pull)))
     if rule == "uniform":
         chosen = _draw_in_turn(pull, k, rng)
-        return _shown(systems, chosen, _in_turn(pull[chosen], float(pull.sum())), rng)
-    met = _square(counts, len(systems)) if counts is not None else np.zeros((len(systems), len(systems)))
-    first = _pick(pull, rng)
+        return shown(systems, chosen, _in_turn(pull[chosen], float(pull.sum())), rng)
+    met = square(counts, len(systems)) if counts is not None else np.zeros((len(systems), len(systems)))
+    first = pick(pull, rng)
     chosen = [first, *_draw_in_turn(_rivals(pull, met, first), k - 1, rng)]
     share = pull / pull.sum()
     probability = 0.0
@@ -66,7 +66,7 @@ def draw_battle(
         rivals = _rivals(pull, met, leader)
         others = [system for system in chosen if system != leader]
         probability += float(share[leader]) * _in_turn(rivals[others], float(rivals.sum()))
-    return _shown(systems, chosen, probability, rng)
+    return shown(systems, chosen, probability, rng)
 
 
 def draw_from_plan(
@@ -88,27 +88,43 @@ def draw_from_plan(
     """
     if k < 2:
         raise InvalidSetting(f"a plan draws at least 2 systems, not {k}")
-    matrix = _square(plan, len(systems)).copy()
+    matrix = square(plan, len(systems)).copy()
     if not np.array_equal(matrix, matrix.T):
         raise InvalidPlan("a plan must be symmetric")
-    allowed = _pull(systems, None, exclude)
-    _check_size(k, int(np.count_nonzero(allowed)))
-    barred = np.flatnonzero(allowed == 0.0)
-    matrix[barred] = matrix[:, barred] = 0.0
     np.fill_diagonal(matrix, 0.0)
+    return draw_by_weights(systems, matrix, rng, k=k, exclude=exclude)
+
+
+def draw_by_weights(
+    systems: Sequence[str], matrix: Floats, rng: np.random.Generator, *, k: int, exclude: Iterable[str]
+) -> Drawn:
+    """`draw_from_plan` for a matrix known to be symmetric and not negative, with diagonal 0; it is kept."""
+    barred = barred_positions(systems, exclude)
+    _check_size(k, len(systems) - len(barred))
+    if barred:
+        matrix = matrix.copy()
+        matrix[barred] = matrix[:, barred] = 0.0
     readiness = matrix.sum(axis=1)
     total = float(readiness.sum()) / 2.0
     if total <= 0.0:
         raise TooFewSystems("the plan gives no pair a weight")
-    chosen = [_pick(readiness, rng)]
-    chosen.append(_pick(matrix[chosen[0]], rng))
+    chosen = [pick(readiness, rng)]
+    chosen.append(pick(matrix[chosen[0]], rng))
     while len(chosen) < k:
         reach = matrix[chosen].sum(axis=0)
         reach[chosen] = 0.0
         if not reach.any():
             raise TooFewSystems(f"the plan leads to no system beyond the {len(chosen)} drawn")
-        chosen.append(_pick(reach, rng))
-    return _shown(systems, chosen, _by_plan(matrix, chosen, total), rng)
+        chosen.append(pick(reach, rng))
+    return shown(systems, chosen, _by_plan(matrix, chosen, total), rng)
+
+
+def barred_positions(systems: Sequence[str], exclude: Iterable[str]) -> list[int]:
+    """Where the excluded systems stand. Raises InvalidPlan if a system is listed twice."""
+    if len(set(systems)) != len(systems):
+        raise InvalidPlan("a system is listed twice")
+    names = set(exclude)
+    return [position for position, system in enumerate(systems) if system in names] if names else []
 
 
 def meeting_counts(systems: Sequence[str], met: Iterable[tuple[str, str, int]]) -> Floats:
@@ -127,11 +143,7 @@ def _pull(systems: Sequence[str], weights: Sequence[float] | Floats | None, excl
     pull = np.ones(len(systems)) if weights is None else np.array(weights, dtype=np.float64)
     if pull.shape != (len(systems),) or not np.isfinite(pull).all() or (pull < 0).any():
         raise InvalidPlan("weights must be one finite number of 0 or more for each system")
-    if len(set(systems)) != len(systems):
-        raise InvalidPlan("a system is listed twice")
-    barred = set(exclude)
-    if barred:
-        pull[[system in barred for system in systems]] = 0.0
+    pull[barred_positions(systems, exclude)] = 0.0
     return pull
 
 
@@ -142,14 +154,16 @@ def _check_size(k: int, drawable: int) -> None:
         raise TooFewSystems(f"{drawable} systems can be drawn, {k} are needed")
 
 
-def _square(values: NDArray[Any], n: int) -> Floats:
+def square(values: NDArray[Any], n: int) -> Floats:
+    """`values` as float64[n, n]. Raises InvalidPlan if they are not, or not all finite and 0 or more."""
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.shape != (n, n) or (n and not (matrix.min() >= 0.0 and np.isfinite(matrix.sum()))):
         raise InvalidPlan(f"counts and plans must be {n} by {n} finite numbers of 0 or more")
     return matrix
 
 
-def _pick(weight: Floats, rng: np.random.Generator) -> int:
+def pick(weight: Floats, rng: np.random.Generator) -> int:
+    """A position, drawn by weight; some weight is above 0."""
     edges = np.cumsum(weight)
     # A draw is below edges[-1] (rounding included), so the system found has a weight above 0.
     return int(
@@ -161,7 +175,7 @@ def _draw_in_turn(weight: Floats, k: int, rng: np.random.Generator) -> list[int]
     left = weight.copy()
     chosen: list[int] = []
     for _ in range(k):
-        chosen.append(_pick(left, rng))
+        chosen.append(pick(left, rng))
         left[chosen[-1]] = 0.0
     return chosen
 
@@ -186,14 +200,17 @@ def _in_turn(weight: Floats, total: float) -> float:
 def _by_plan(matrix: Floats, chosen: list[int], total: float) -> float:
     among = matrix[np.ix_(chosen, chosen)]
     starts = {1 << i | 1 << j: float(among[i, j]) / total for i, j in combinations(range(len(chosen)), 2)}
-    reach = matrix[chosen]
+    rows = matrix[chosen]
+    rows[:, chosen] = 0.0
+    beyond: list[float] = rows.sum(axis=1).tolist()
+    inner: list[list[float]] = among.tolist()
 
     def step(subset: int, member: int) -> float:
         inside = [i for i in range(len(chosen)) if subset >> i & 1]
-        weight = reach[inside].sum(axis=0)
-        weight[[chosen[i] for i in inside]] = 0.0
-        total_reach = float(weight.sum())
-        return float(weight[chosen[member]]) / total_reach if total_reach > 0 else 0.0
+        waiting = [j for j in range(len(chosen)) if not subset >> j & 1]
+        # Only sums of what is outside: a difference of large sums would lose a small reach.
+        reach = sum(beyond[i] for i in inside) + sum(inner[i][j] for i in inside for j in waiting)
+        return sum(inner[i][member] for i in inside) / reach if reach > 0 else 0.0
 
     return _over_orders(len(chosen), starts, step)
 
@@ -214,6 +231,7 @@ def _over_orders(k: int, starts: dict[int, float], step: Callable[[int, int], fl
     return chance.get((1 << k) - 1, 0.0)
 
 
-def _shown(systems: Sequence[str], chosen: list[int], probability: float, rng: np.random.Generator) -> Drawn:
+def shown(systems: Sequence[str], chosen: list[int], probability: float, rng: np.random.Generator) -> Drawn:
+    """The chosen systems in random display order."""
     order = rng.permutation(len(chosen)).tolist()
     return Drawn(tuple(systems[chosen[i]] for i in order), probability)
