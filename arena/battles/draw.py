@@ -67,9 +67,14 @@ def least_compared(*, arena: Arena) -> list[tuple[int, int, float]]:
     What was shown counts, not what was voted or kept: else pairs whose votes are skipped or excluded would
     be drawn more and more.
     """
+    return [(a, b, 1 / (1 + met)) for a, b, met in meetings(arena=arena)]
+
+
+def meetings(*, arena: Arena) -> list[tuple[int, int, int]]:
+    """(system, system, battles shown) of every pair that met here."""
     with connection.cursor() as cursor:
         cursor.execute(MEETINGS, [arena.pk, Battle.Source.IMPORTED])
-        return [(a, b, 1 / (1 + met)) for a, b, met in cursor.fetchall()]
+        return list(cursor.fetchall())
 
 
 def draw_pair(*, weights: Matrix, systems: list[int], rule: str, rng: np.random.Generator) -> DrawnPair:

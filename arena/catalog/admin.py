@@ -107,7 +107,7 @@ class ArenaAdmin(admin.ModelAdmin[Arena]):
     inlines = [AdmissionInline]
     fieldsets = [
         (None, {"fields": ["name", "slug", "description", "input_modality", "output_modality", "criterion"]}),
-        ("What is asked", {"fields": ["prompt_sets", "takes_own_prompts"]}),
+        ("What is asked", {"fields": ["prompt_sets", "takes_own_prompts", "pairing"]}),
         ("Where it is shown", {"fields": ["is_open", "is_listed", "position", "citation", "vote_licence"]}),
     ]
 

@@ -12,6 +12,8 @@ from django.db import models
 
 from arena.accounts.models import Voter
 from arena.core.models import TimestampedModel
+from arena.ranking import RankingError
+from arena.ranking.pairing.rules import check_pairing
 
 
 class Modality(models.TextChoices):
@@ -187,6 +189,12 @@ class Arena(TimestampedModel):
     systems = models.ManyToManyField(System, through="Admission", related_name="arenas")
     is_open = models.BooleanField(default=True, help_text="Battles can be started here.")
     takes_own_prompts = models.BooleanField(default=False, help_text="Voters may ask a prompt of their own.")
+    pairing = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Which systems meet: a rule and its settings, e.g. {“rule”: “information”}; empty = those "
+        "that met least.",
+    )
     is_listed = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=100, help_text="Smaller comes first in lists.")
     source = models.CharField(max_length=60, blank=True, help_text="The importer that made this arena.")
@@ -198,6 +206,14 @@ class Arena(TimestampedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if not isinstance(self.pairing, dict):
+            raise ValidationError({"pairing": "This must be a JSON object such as {“rule”: “information”}."})
+        try:
+            check_pairing(self.pairing)
+        except (RankingError, TypeError, ValueError) as error:
+            raise ValidationError({"pairing": f"The ranking library refuses this: {error}"}) from error
 
 
 class Admission(TimestampedModel):

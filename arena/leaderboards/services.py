@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from arena.battles.draw import LEAST_COMPARED, least_compared
+from arena.battles.draw import LEAST_COMPARED, least_compared, meetings
 from arena.battles.services import pairing_plan_publish
 from arena.catalog.models import Arena
 from arena.core.health import heartbeat
@@ -20,7 +21,10 @@ from arena.core.queue import Task, enqueue
 from arena.core.version import code_version
 from arena.leaderboards.comparisons import Extent, comparisons, extent
 from arena.leaderboards.models import Board, Rating, Refresh, Snapshot
-from arena.ranking import Ranking, RankingError
+from arena.ranking import Ranking, RankingError, meeting_counts
+from arena.ranking.errors import IncompleteState
+from arena.ranking.pairing import State
+from arena.ranking.pairing.rules import pair_plan
 from arena.ranking.registry import features_asked, fit_from_settings
 
 logger = structlog.get_logger(__name__)
@@ -57,12 +61,24 @@ def board_question(board: Board) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
+class Built(NamedTuple):
+    """A new snapshot, and the fit that it was made of."""
+
+    snapshot: Snapshot
+    ranking: Ranking
+
+
 def snapshot_build(*, board: Board, force: bool = False, released: bool = False) -> Snapshot | None:
     """Fit the board on the rows that exist now. None when there is nothing to fit or nothing new.
 
     `force` builds a snapshot of unchanged rows too; `released` marks it as belonging to a data release.
     """
+    built = _build(board, force=force, released=released)
+    return built.snapshot if built else None
+
+
+@transaction.atomic
+def _build(board: Board, *, force: bool = False, released: bool = False) -> Built | None:
     started = time.perf_counter()
     features = features_asked(ranking_settings(board))
     found = comparisons(board, with_responses=bool(features))
@@ -98,7 +114,7 @@ def snapshot_build(*, board: Board, force: bool = False, released: bool = False)
         is_released=released,
     )
     Rating.objects.bulk_create(_ratings(snapshot, ranking))
-    return snapshot
+    return Built(snapshot, ranking)
 
 
 def _ratings(snapshot: Snapshot, ranking: Ranking) -> list[Rating]:
@@ -126,12 +142,17 @@ def _ratings(snapshot: Snapshot, ranking: Ranking) -> list[Rating]:
 
 def snapshot_refresh(*, board: Board) -> Snapshot | None:
     """Build a snapshot if rows came or went since the newest one."""
+    built = _refresh(board)
+    return built.snapshot if built else None
+
+
+def _refresh(board: Board) -> Built | None:
     newest = board.snapshots.order_by("-id").first()
     if newest and newest.question == board_question(board):
         known = Extent(newest.cutoff_id, newest.vote_count, newest.excluded_count, newest.exclusion_cutoff_id)
         if known == extent(board):
             return None
-    return snapshot_build(board=board)
+    return _build(board)
 
 
 def arena_refresh(*, arena: Arena, now: datetime) -> list[Snapshot]:
@@ -141,24 +162,53 @@ def arena_refresh(*, arena: Arena, now: datetime) -> list[Snapshot]:
     behind this call may have missed that fit. A board that cannot be fitted holds up no other.
     """
     Refresh.objects.filter(arena=arena).update(due_at=None)
-    built, waits_s = [], []
+    built: list[Built] = []
+    waits_s = []
     for board in arena.boards.select_related("arena__criterion", "judge"):
         try:
-            snapshot = _refresh_debounced(board, now=now)
+            fresh = _refresh_debounced(board, now=now)
         except TooEarly as error:
             waits_s.append(error.wait_s)
             continue
         except RankingError:
             logger.exception("board_not_fitted", board=board.pk, arena=arena.slug)
             continue
-        if snapshot:
-            built.append(snapshot)
+        if fresh:
+            built.append(fresh)
     if waits_s:
         _ask_again(arena, now=now, wait_s=max(waits_s))
-    if arena.is_open and any(snapshot.board.judge_id is None for snapshot in built):
-        pairing_plan_publish(arena=arena, rule=LEAST_COMPARED, weights=least_compared(arena=arena))
+    by_people = [fresh.ranking for fresh in built if fresh.snapshot.board.judge_id is None]
+    if arena.is_open and by_people:
+        rule, weights = plan_made(arena=arena, ranking=by_people[0])
+        pairing_plan_publish(arena=arena, rule=rule, weights=weights)
     heartbeat("snapshots")
-    return built
+    return [fresh.snapshot for fresh in built]
+
+
+def plan_made(*, arena: Arena, ranking: Ranking) -> tuple[str, list[tuple[int, int, float]]]:
+    """The arena's pairing rule on its newest board of people: its name and the weight of every pair.
+
+    A rule that reads strengths needs a board in Elo points with intervals; without, who met least meets next.
+    """
+    rule = arena.pairing.get("rule", LEAST_COMPARED)
+    if rule == LEAST_COMPARED:
+        return LEAST_COMPARED, least_compared(arena=arena)
+    systems = tuple(str(pk) for pk in arena.systems.order_by("pk").values_list("pk", flat=True))
+    met = meeting_counts(systems, ((str(a), str(b), n) for a, b, n in meetings(arena=arena)))
+    try:
+        if ranking.settings.get("unit") not in (None, "Elo points"):
+            raise IncompleteState("its scores are no strengths")
+        plan = pair_plan(arena.pairing, State.from_ranking(systems, ranking, met))
+    except (RankingError, TypeError, ValueError) as error:
+        logger.warning("pairing_rule_not_followed", arena=arena.pk, rule=rule, reason=str(error))
+        return LEAST_COMPARED, least_compared(arena=arena)
+    first, second = np.triu_indices(len(systems), 1)
+    # A system that is admitted later has no weight yet and counts 1, the mean.
+    weight = plan.probability[first, second] * first.size
+    return rule, [
+        (int(systems[a]), int(systems[b]), w)
+        for a, b, w in zip(first.tolist(), second.tolist(), weight.tolist(), strict=True)
+    ]
 
 
 class TooEarly(Exception):
@@ -169,7 +219,7 @@ class TooEarly(Exception):
 
 
 @transaction.atomic
-def _refresh_debounced(board: Board, *, now: datetime) -> Snapshot | None:
+def _refresh_debounced(board: Board, *, now: datetime) -> Built | None:
     newest = board.snapshots.order_by("-id").values("created_at", "build_ms").first()
     if newest:
         # A board that takes long to build is built less often, so that one arena cannot fill the worker.
@@ -179,7 +229,7 @@ def _refresh_debounced(board: Board, *, now: datetime) -> Snapshot | None:
             raise TooEarly(pause_s - age_s)
     if not _lock(board):
         raise TooEarly(settings.SNAPSHOT_DEBOUNCE_S)
-    return snapshot_refresh(board=board)
+    return _refresh(board)
 
 
 def _ask_again(arena: Arena, *, now: datetime, wait_s: float) -> None:

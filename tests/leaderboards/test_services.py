@@ -2,6 +2,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.forms.models import model_to_dict
 from django.urls import reverse
 from django.utils import timezone
@@ -294,3 +295,52 @@ def test_ranking_settings_that_mean_nothing_are_refused_in_the_form(board, ranki
     form = BoardForm({**model_to_dict(board), "ranking": json.dumps(ranking)}, instance=board)
     assert not form.is_valid()
     assert "The ranking library refuses this" in str(form.errors["ranking"])
+
+
+PAIR_RULES = ["uniform", "least-compared", "information", "ksort-ucb", "thompson", "small-margin", "targets"]
+
+
+@pytest.mark.parametrize("rule", PAIR_RULES)
+def test_an_arena_changes_its_pairing_by_one_setting(arena, board, rule):
+    arena.pairing = {"rule": rule}
+    arena.full_clean()
+    arena.save()
+    for seed in range(20):
+        vote(arena, ["a", "b", "tie", "a"][seed % 4], seed)
+    arena_refresh(arena=arena, now=timezone.now())
+    plan = PairingPlan.objects.get()
+    systems = set(arena.systems.values_list("pk", flat=True))
+    assert plan.rule == rule
+    assert {a for a, _, _ in plan.weights} | {b for _, b, _ in plan.weights} == systems
+    if rule != "least-compared":
+        assert sum(weight for _, _, weight in plan.weights) == pytest.approx(3)
+    battle = factories.battle(arena, factories.voter())
+    assert (battle.pairing_rule, 0 < battle.draw_probability <= 1) == (rule, True)
+
+
+def test_a_board_without_strengths_leaves_the_pairing_to_who_met_least(arena, board, caplog):
+    arena.pairing = {"rule": "information"}
+    arena.save()
+    board.ranking = {"model": "counting"}
+    board.save()
+    for seed in range(6):
+        vote(arena, "a", seed)
+    arena_refresh(arena=arena, now=timezone.now())
+    assert PairingPlan.objects.get().rule == "least-compared"
+    assert "pairing_rule_not_followed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "pairing",
+    [
+        {"rule": "nobody"},
+        {"rule": "information", "charm": 1},
+        {"rule": "dissimilar"},
+        ["information"],
+    ],
+)
+def test_a_pairing_that_no_plan_of_pairs_comes_of_is_refused(arena, pairing):
+    arena.pairing = pairing
+    with pytest.raises(ValidationError) as refused:
+        arena.full_clean()
+    assert list(refused.value.message_dict) == ["pairing"]

@@ -123,6 +123,18 @@ class SetPlan:
                 probability += (1.0 - explore) * self.chance[index] / total
         return shown(self.items, chosen, probability, rng)
 
+    def as_pairs(self) -> PairPlan:
+        """The same chances as a plan of pairs. Raises InvalidSetting for sets of more than two."""
+        if self.size != 2:
+            raise InvalidSetting(f"sets of {self.size} are no pairs")
+        chance = np.zeros((len(self.items), len(self.items)))
+        if self.explore and len(self.open) > 1:
+            chance[np.ix_(self.open, self.open)] = self.explore / math.comb(len(self.open), 2)
+        for (first, second), share in zip(self.sets, self.chance, strict=True):
+            chance[first, second] += (1.0 - self.explore) * share
+            chance[second, first] += (1.0 - self.explore) * share
+        return PairPlan(self.items, chance)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON values; `plan_from_dict` reads them back without loss."""
         return {

@@ -6,13 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+
 from arena.ranking.errors import InvalidSetting
 from arena.ranking.pairing.bandits import KSortUcb, OptimisticRival, Thompson
 from arena.ranking.pairing.by_count import FallingVariance, LeastCompared, Targets, Uniform
 from arena.ranking.pairing.by_score import Dissimilar, DiverseSet, SmallMargin
 from arena.ranking.pairing.designs import BlockDesign
 from arena.ranking.pairing.information import Information, InformationSets, WidestPreference
-from arena.ranking.pairing.plan import Plan
+from arena.ranking.pairing.plan import PairPlan, Plan
 from arena.ranking.pairing.state import State
 
 
@@ -59,3 +61,20 @@ def rule_from_settings(settings: Mapping[str, Any]) -> Rule:
     if unknown:
         raise InvalidSetting(f"{name} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}")
     return RULES[name](**given)
+
+
+def pair_plan(settings: Mapping[str, Any], state: State) -> PairPlan:
+    """The chances of all pairs under the rule that JSON settings describe.
+
+    Raises InvalidSetting for anything unknown, IncompleteState for a rule that reads what the state lacks,
+    and what the rule raises.
+    """
+    plan = rule_from_settings(settings).plan(state, 2)
+    return plan if isinstance(plan, PairPlan) else plan.as_pairs()
+
+
+def check_pairing(settings: Mapping[str, Any]) -> None:
+    """Try the settings on a small board. Raises as `pair_plan` does; embeddings are not at hand."""
+    met = np.ones((4, 4))
+    theta, covariance = np.linspace(-0.5, 0.5, 4), 0.1 * np.eye(4)
+    pair_plan(settings, State(tuple("abcd"), met, won=met, theta=theta, covariance=covariance))
