@@ -25,6 +25,7 @@ class Battle(TimestampedModel):
     class CloseReason(models.TextChoices):
         VOTED = "voted", "Voted on"
         FAILED = "failed", "A system failed and no other could stand in"
+        LEFT = "left", "The voter left before both had answered"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     arena = models.ForeignKey(Arena, on_delete=models.PROTECT, related_name="battles")
@@ -37,6 +38,9 @@ class Battle(TimestampedModel):
         null=True, blank=True, help_text="With which this set of systems was drawn; unknown for imports."
     )
     redraws = models.PositiveSmallIntegerField(default=0)
+    watched_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the voter's browser last asked for unfinished answers."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_reason = models.CharField(max_length=10, choices=CloseReason, blank=True)
 

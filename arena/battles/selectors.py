@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from arena.battles.models import POSITION_LETTERS, Battle
 from arena.generation.models import Job
+from arena.generation.selectors import live_jobs_ahead
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Side:
 class BattleState:
     battle: Battle
     sides: list[Side]
+    first_queued: int | None = None
+    """The oldest of its jobs that no worker has begun."""
 
     @property
     def is_ready(self) -> bool:
@@ -34,16 +37,27 @@ class BattleState:
     def is_failed(self) -> bool:
         return self.battle.closed_reason == Battle.CloseReason.FAILED
 
+    @property
+    def is_left(self) -> bool:
+        return self.battle.closed_reason == Battle.CloseReason.LEFT
+
+    @property
+    def ahead(self) -> int:
+        """Other voters' prompts that are answered first. Both sides share it: it names no system."""
+        return live_jobs_ahead(job_id=self.first_queued) if self.first_queued else 0
+
 
 def battle_state(*, battle: Battle) -> BattleState:
     """The sides in display order, with the text that exists so far."""
     slots = battle.slots.select_related("response", "job__response", "job__streamed").order_by("position")
-    sides = []
+    sides, queued = [], []
     for slot in slots:
         response = slot.ready_response
         if response is not None:
             sides.append(Side(POSITION_LETTERS[slot.position], response.text, is_done=True))
             continue
+        if slot.job and slot.job.status == Job.Status.QUEUED:
+            queued.append(slot.job.pk)
         streamed = getattr(slot.job, "streamed", None)
         is_current = bool(
             streamed
@@ -58,7 +72,7 @@ def battle_state(*, battle: Battle) -> BattleState:
                 is_done=False,
             )
         )
-    return BattleState(battle, sides)
+    return BattleState(battle, sides, min(queued, default=None))
 
 
 def jobs_of_stuck_battles() -> list[Job]:

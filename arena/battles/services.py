@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+import uuid
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,7 +16,7 @@ from arena.battles.models import Battle, PairingPlan, Slot
 from arena.catalog.models import Arena, Prompt, System
 from arena.generation.models import Job
 from arena.generation.selectors import live_queue_length, systems_in_service
-from arena.generation.services import job_create
+from arena.generation.services import job_create, jobs_cancel
 
 MAX_REDRAWS = 2
 SEED_BITS = 31
@@ -101,6 +102,7 @@ def battle_ask(*, arena: Arena, voter: Voter, text: str, now: datetime, rng: np.
         prompt=prompt,
         voter=voter,
         source=Battle.Source.LIVE,
+        watched_at=now,
         pairing_rule=pair.rule,
         draw_probability=pair.probability,
     )
@@ -192,6 +194,38 @@ def battle_replace_failed(*, job: Job, now: datetime, rng: np.random.Generator) 
     _ask_system(
         battle, position=slot.position, system=candidates[int(rng.integers(len(candidates)))], rng=rng
     )
+
+
+def battle_watched(*, battle: Battle, now: datetime) -> None:
+    """The voter's browser still waits for the answers of a live battle."""
+    Battle.objects.filter(pk=battle.pk, source=Battle.Source.LIVE, closed_at__isnull=True).update(
+        watched_at=now
+    )
+
+
+def battles_abandon(*, now: datetime) -> int:
+    """Close live battles that nobody watches any more and that a worker has yet to begin, so that no voter
+    who is there waits for one who is not. What a worker has begun is finished.
+    """
+    gone = Battle.objects.filter(
+        source=Battle.Source.LIVE,
+        closed_at__isnull=True,
+        watched_at__lt=now - timedelta(seconds=settings.BATTLE_UNWATCHED_S),
+        slots__job__status=Job.Status.QUEUED,
+    ).distinct()
+    return sum(_abandon(pk, now=now) for pk in gone.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _abandon(pk: uuid.UUID, *, now: datetime) -> bool:
+    battle = Battle.objects.select_for_update().get(pk=pk)
+    watched = battle.watched_at and now - battle.watched_at <= timedelta(seconds=settings.BATTLE_UNWATCHED_S)
+    if battle.closed_at is not None or watched:
+        return False
+    if not jobs_cancel(jobs=Job.objects.filter(slots__battle=battle)):
+        return False
+    battle_close(battle=battle, reason=Battle.CloseReason.LEFT, now=now)
+    return True
 
 
 def battle_close(*, battle: Battle, reason: Battle.CloseReason, now: datetime) -> None:

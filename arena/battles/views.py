@@ -21,7 +21,7 @@ from arena.battles.draw import NothingToCompare
 from arena.battles.forms import AskForm
 from arena.battles.models import Battle
 from arena.battles.selectors import BattleState, battle_state, releasable_chars, released_chars
-from arena.battles.services import ArenaClosed, BattleError, battle_ask, battle_open
+from arena.battles.services import ArenaClosed, BattleError, battle_ask, battle_open, battle_watched
 from arena.battles.streams import Stream, open_streams
 from arena.catalog.models import Arena
 from arena.core.htmx import page_or_fragment
@@ -35,6 +35,7 @@ asks = Throttle(settings.ASKS_PER_ADDRESS_PER_MINUTE)
 STEP_S = 0.25
 STEP_CHARS = 80
 STREAM_MAX_S = 30
+WATCHED_EVERY_S = 2.0
 
 
 def battle_of_voter(request: HttpRequest, battle_id: UUID) -> Battle:
@@ -109,7 +110,10 @@ def battle(request: HttpRequest, battle_id: UUID) -> HttpResponse:
     found = battle_of_voter(request, battle_id)
     if found.closed_reason == Battle.CloseReason.VOTED:
         return redirect("leaderboards:result", found.pk)
-    return render(request, "battles/battle.html", {"state": battle_state(battle=found), "arena": found.arena})
+    state = battle_state(battle=found)
+    if not state.is_ready:
+        battle_watched(battle=found, now=timezone.now())
+    return render(request, "battles/battle.html", {"state": state, "arena": found.arena})
 
 
 @never_cache
@@ -131,7 +135,7 @@ def stream(request: HttpRequest, battle_id: UUID) -> HttpResponseBase:
 def stream_events(battle: Battle, released: int) -> Iterator[str]:
     """Release both sides in equal steps of text and time, as fast as the slower one allows."""
     deadline = time.monotonic() + STREAM_MAX_S
-    sent = -1
+    sent, ahead, watched = -1, 0, 0.0
     while time.monotonic() < deadline:
         battle.refresh_from_db(fields=["closed_at", "closed_reason"])
         state = battle_state(battle=battle)
@@ -139,6 +143,12 @@ def stream_events(battle: Battle, released: int) -> Iterator[str]:
             # What a browser claims to have seen is not believed beyond what may be shown.
             released = min(released, releasable_chars(sides=state.sides, step_chars=STEP_CHARS))
         released = released_chars(sides=state.sides, released=released, step_chars=STEP_CHARS)
+        if time.monotonic() - watched >= WATCHED_EVERY_S:
+            watched = time.monotonic()
+            battle_watched(battle=battle, now=timezone.now())
+            if state.ahead != ahead:
+                ahead = state.ahead
+                yield event("queue", {"ahead": str(ahead)}, max(sent, 0))
         if released != sent:
             sent = released
             yield event("answers", shown(state, released), released)

@@ -49,6 +49,11 @@ def live_queue_length() -> int:
     ).count()
 
 
+def live_jobs_ahead(*, job_id: int) -> int:
+    """Voters' jobs that wait and are older."""
+    return Job.objects.filter(purpose=Job.Purpose.LIVE, status=Job.Status.QUEUED, pk__lt=job_id).count()
+
+
 def response_styles(responses: Collection[int]) -> dict[int, dict[str, float]]:
     """What each answer looks like: `arena.ranking.covariates.style.text_style` of its text."""
     texts = Response.objects.filter(pk__in=responses).values_list("pk", "text").iterator(chunk_size=2000)

@@ -297,6 +297,12 @@ def jobs_requeue(*, jobs: QuerySet[Job]) -> int:
     return count
 
 
+def jobs_cancel(*, jobs: QuerySet[Job]) -> int:
+    """Take back jobs that no worker has begun."""
+    waiting = Job.objects.filter(pk__in=jobs.values("pk"), status=Job.Status.QUEUED)
+    return waiting.update(status=Job.Status.CANCELLED, error="The voter left.", error_kind="VoterLeft")
+
+
 ERASED = "(erased at the wish of the person who wrote the prompt)"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from django.utils import timezone
 
 from arena.battles.selectors import jobs_of_stuck_battles
-from arena.battles.services import battle_replace_failed
+from arena.battles.services import battle_replace_failed, battles_abandon
 from arena.catalog.models import Arena
 from arena.core.health import heartbeat
 from arena.core.queue import Queue, Task, enqueue
@@ -34,6 +34,7 @@ def sweep() -> None:
     jobs_recover(now=now)
     for job in jobs_of_stuck_battles():
         battle_replace_failed(job=job, now=now, rng=np.random.default_rng())
+    battles_abandon(now=now)
     outages_probe(now=now)
     jobs_resend(now=now)
     if any(responses_without_score(judge=judge).exists() for judge in scorers_active()):

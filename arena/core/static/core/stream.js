@@ -9,6 +9,11 @@ function follow(root) {
       if (side && html) side.innerHTML = html;
     }
   });
+  const queue = document.querySelector("[data-queue]");
+  source.addEventListener("queue", (event) => {
+    const ahead = Number(JSON.parse(event.data).ahead);
+    if (queue) queue.textContent = ahead ? `${ahead} ${ahead === 1 ? "prompt is" : "prompts are"} ahead of yours.` : "";
+  });
   source.addEventListener("finished", () => {
     source.close();
     window.location.reload();
