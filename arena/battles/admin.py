@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from arena.battles.models import Battle, Slot
-from arena.generation.admin import ReadOnlyAdmin
+from arena.core.admin import ReadOnlyAdmin
 
 
 class SlotInline(admin.TabularInline[Slot, Battle]):

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.db import models
 
-from arena.generation.admin import ReadOnlyAdmin
+from arena.core.admin import ReadOnlyAdmin
 from arena.judging.models import JudgeSpec, Score, Verdict
 
 

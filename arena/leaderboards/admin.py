@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from arena.generation.admin import ReadOnlyAdmin
+from arena.core.admin import ReadOnlyAdmin
 from arena.leaderboards.forms import BoardForm
 from arena.leaderboards.models import Board, Rating, Snapshot
 

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
-from arena.generation.admin import ReadOnlyAdmin
+from arena.core.admin import ReadOnlyAdmin
 from arena.votes.models import Vote, VoteExclusion
 from arena.votes.services import votes_exclude, votes_include
 
