@@ -15,6 +15,7 @@ from arena.catalog.providers import OPTIONS
 
 OPTION_PREFIX = "option_"
 KEY_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*_API_KEY")
+COMMAND_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 MAX_UPLOAD_BYTES = 5_000_000
 
 
@@ -84,6 +85,12 @@ class SystemForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error(
                 OPTION_PREFIX + "api_key_env",
                 "This must be the name of an environment variable that ends in _API_KEY; never a key.",
+            )
+        command = cleaned.get(OPTION_PREFIX + "command", "")
+        if command and not COMMAND_NAME.fullmatch(command):
+            self.add_error(
+                OPTION_PREFIX + "command",
+                "This must be a name in the worker's COMMAND_BACKENDS (a-z, 0-9, - and _); never a path.",
             )
         if not self.errors:
             self._refuse_another_system(cleaned)

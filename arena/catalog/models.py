@@ -29,6 +29,7 @@ class Provider(models.TextChoices):
 
     OPENAI = "openai", "OpenAI-compatible endpoint"
     TRANSFORMERS = "transformers", "transformers on a GPU worker"
+    COMMAND = "command", "Program on a worker"
     NONE = "", "Not run here (imported answers only)"
 
 

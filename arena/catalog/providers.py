@@ -50,6 +50,25 @@ OPTIONS = (
         (Provider.OPENAI,),
     ),
     Option(
+        "tries",
+        "Tries",
+        "Requests for one answer at most, while the endpoint is busy or out of reach; empty: 3.",
+        (Provider.OPENAI,),
+    ),
+    Option(
+        "requests_per_minute",
+        "Requests a minute",
+        "Of each worker process, at most; empty: no limit.",
+        (Provider.OPENAI,),
+    ),
+    Option(
+        "budget_tokens_per_day",
+        "Tokens a day",
+        "Of prompts and answers, counted by each worker process from its start (days of UTC); "
+        "empty: no limit.",
+        (Provider.OPENAI,),
+    ),
+    Option(
         "gguf_file",
         "GGUF file",
         "Its name inside the folder, if the weights are GGUF.",
@@ -62,5 +81,31 @@ OPTIONS = (
         "Context (tokens)",
         "Prompt and answer together; empty: what the model was trained for.",
         (Provider.TRANSFORMERS,),
+    ),
+    Option(
+        "command",
+        "Command",
+        "The NAME of a program in the worker's COMMAND_BACKENDS. Never a path.",
+        (Provider.COMMAND,),
+        required=True,
+    ),
+    Option("variant", "Variant", "Handed to the program: a voice or a checkpoint, say.", (Provider.COMMAND,)),
+    Option(
+        "environment",
+        "Variables",
+        "Names of variables that the program gets, comma-separated; all in the worker's COMMAND_ENVIRONMENT.",
+        (Provider.COMMAND,),
+    ),
+    Option(
+        "memory_mb",
+        "Memory (MiB)",
+        "Address space of each process; empty: 4096; 0: no limit, which CUDA needs.",
+        (Provider.COMMAND,),
+    ),
+    Option(
+        "output_mb",
+        "Output (MiB)",
+        "What the program may write in all, temporary files included; empty: 256; 0: no limit.",
+        (Provider.COMMAND,),
     ),
 )

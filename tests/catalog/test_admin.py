@@ -56,6 +56,12 @@ def test_a_system_is_registered_with_options_and_settings(admin):
     assert system.generation_settings["temperature"] == 0.5
 
 
+def test_a_program_is_registered_by_name(admin):
+    options = {"option_command": "espeak", "option_memory_mb": "512"}
+    assert register(admin, provider="command", **options).status_code == 302
+    assert System.objects.get().provider_options == {"command": "espeak", "memory_mb": "512"}
+
+
 def test_the_form_shows_what_is_stored_and_saves_it_unchanged(admin):
     register(admin)
     system = System.objects.get()
@@ -73,6 +79,8 @@ def test_the_form_shows_what_is_stored_and_saves_it_unchanged(admin):
     [
         ({"option_base_url": ""}, "needs this"),
         ({"option_api_key_env": "sk-12345"}, "never a key"),
+        ({"provider": "command"}, "needs this"),
+        ({"provider": "command", "option_command": "/bin/sh"}, "never a path"),
         ({"option_api_key_env": "SECRET_KEY"}, "_API_KEY"),
         ({"temperature": "99"}, "less than or equal"),
         ({"status": "retired"}, "date and the reason"),

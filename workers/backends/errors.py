@@ -37,9 +37,13 @@ class DeadlineExceeded(BackendUnavailable):
 class LimitReached(BackendUnavailable):
     """This worker has used what the system's options allow it for now; nothing was sent."""
 
+    concerns_system = False
+
 
 class BudgetSpent(LimitReached):
     """The tokens of the day are spent: it passes at midnight UTC."""
+
+    concerns_system = True
 
 
 class BackendRejected(BackendError):
@@ -82,6 +86,10 @@ class AnswerTooLarge(BackendGarbage):
 class ProgramFailed(BackendError):
     """A program ended with an error of its own. Not retryable: the same input fails the same way again."""
 
+    concerns_system = True
+
 
 class MediaNotKept(BackendRejected):
     """The answer holds files, and there is no place yet to keep them."""
+
+    concerns_system = True

@@ -85,6 +85,7 @@ class FakeBackend:
         self, request: GenerationRequest, *, on_text: OnText | None = None, deadline_s: float
     ) -> Generation:
         started = time.perf_counter()
+        request.require_text()
         wait_s = deadline_s if self._output == "hang" else min(self._delay_s, deadline_s)
         if wait_s > 0:
             threading.Event().wait(wait_s)

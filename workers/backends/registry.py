@@ -16,6 +16,7 @@ from workers.backends.types import Backend
 KINDS: dict[str, str] = {
     "openai": "workers.backends.openai_http",
     "transformers": "workers.backends.transformers_text",
+    "command": "workers.backends.command",
     "fake": "workers.backends.fake",
 }
 

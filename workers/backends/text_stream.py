@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from workers.backends.errors import AnswerTooLarge
 from workers.backends.types import OnText
 
 # PostgreSQL stores neither NUL nor lone surrogates; the replacement character shows that something was there.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 class TextStream:
@@ -19,17 +24,27 @@ class TextStream:
     The deltas sent together are exactly `text`.
     """
 
-    def __init__(self, on_text: OnText | None, stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self, on_text: OnText | None, stop: Sequence[str] = (), *, characters_most: int | None = None
+    ) -> None:
         self._on_text = on_text
         self._stop = tuple(stop)
+        self._characters_most = characters_most
+        self._characters = 0
         self._sent: list[str] = []
         self._held = ""
         self.is_stopped = False
 
     def push(self, piece: str) -> None:
+        """Raises AnswerTooLarge above `characters_most`, before the piece is sent on."""
         if self.is_stopped:
             return
-        self._held += _UNSTORABLE.sub("\ufffd", piece)
+        self._characters += len(piece)
+        if self._characters_most is not None and self._characters > self._characters_most:
+            raise AnswerTooLarge(
+                f"The system sent more text than it was asked for: over {self._characters_most} characters."
+            )
+        self._held += storable(piece)
         cut = min((at for at in map(self._held.find, self._stop) if at >= 0), default=-1)
         if cut >= 0:
             self._held = self._held[:cut]

@@ -123,6 +123,7 @@ class TransformersBackend:
         A model loaded too late stays loaded, so that the next try has the time.
         """
         started = time.perf_counter()
+        request.require_text()
         with self._lock:
             loaded, load_s = self._load()
             _check_deadline(started, deadline_s)

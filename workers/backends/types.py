@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol
 
-from workers.backends.errors import InvalidSettings
+from workers.backends.errors import BackendRejected, InvalidSettings
+from workers.backends.images import Image
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length"]
@@ -19,11 +20,18 @@ TEMPLATES = (CHAT, FEW_SHOT_V1)
 
 SEED_LIMIT = 2**31
 
+# Generous: most tokens are about four characters, the longest runs of spaces some hundred.
+_CHARACTERS_PER_TOKEN = 128
+_CHARACTERS_MOST = 1_000_000
+
 
 @dataclass(frozen=True)
 class Message:
+    """A text and the images that it speaks of, which come before it."""
+
     role: Role
     content: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +79,11 @@ class GenerationSettings:
             settings["stop"] = tuple(settings["stop"])
         return cls(**settings)
 
+    @property
+    def characters_most(self) -> int:
+        """A longer answer is not one to these settings."""
+        return min(_CHARACTERS_PER_TOKEN * self.max_tokens, _CHARACTERS_MOST)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: `from_dict` reads it back."""
         return {**asdict(self), "stop": list(self.stop)}
@@ -96,6 +109,11 @@ class GenerationRequest:
         if self.settings.system_prompt is None or self.messages[0].role == "system":
             return self.messages
         return (Message("system", self.settings.system_prompt), *self.messages)
+
+    def require_text(self) -> None:
+        """Raise BackendRejected if there are images: for backends that would have to drop them."""
+        if any(message.images for message in self.messages):
+            raise BackendRejected("This system is run in a way that takes no images.")
 
 
 @dataclass(frozen=True, kw_only=True)

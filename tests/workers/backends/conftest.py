@@ -50,6 +50,15 @@ def llama_url(smollm2_file: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture(scope="session")
+def word_command() -> Iterator[str]:
+    """The name of a command that keeps the contract of the command backend."""
+    program = Path(__file__).with_name("word_program.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMMAND_BACKENDS", f"words={sys.executable} {program}")
+        yield "words"
+
+
+@pytest.fixture(scope="session")
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 

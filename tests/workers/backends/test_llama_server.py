@@ -25,7 +25,8 @@ def test_signal_ends_the_server_at_once(smollm2_file: Path, tmp_path: Path, numb
     wait_until_healthy(server, port, log)
     started = time.monotonic()
     server.send_signal(number)
-    assert server.wait(timeout=20) == 0
+    # Healthy a moment before its handlers are set, it may still end by the signal itself.
+    assert server.wait(timeout=20) in (0, -number)
     assert time.monotonic() - started < 10
 
 

@@ -1,5 +1,7 @@
 import os
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
@@ -226,3 +228,18 @@ def test_a_worker_reports_itself_and_what_it_holds(sentences):
     (line,) = fleet(now=timezone.now()).workers
     assert line.systems == [system.name]
     assert str(os.getpid()) in line.process.name
+
+
+def test_a_program_on_the_worker_answers_a_job(sentences, monkeypatch):
+    program = Path(__file__).parents[1] / "backends" / "word_program.py"
+    monkeypatch.setenv("COMMAND_BACKENDS", f"words={sys.executable} {program}")
+    system = factories.system(
+        provider="command",
+        provider_options={"command": "words"},
+        generation_settings={"max_tokens": 5},
+    )
+    job = queue(system)
+    generate()
+    job.refresh_from_db()
+    assert (job.status, job.error) == (Job.Status.DONE, "")
+    assert len(Response.objects.get(job=job).text.split()) == 5
