@@ -10,6 +10,7 @@ import numpy as np
 
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
 from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, Tally
+from arena.ranking.freedom import least_freedom, student
 from arena.ranking.graph import Separation
 from arena.ranking.intervals import (
     Bootstrap,
@@ -149,11 +150,8 @@ class Board:
         if self.spreads is None or self.interval is None:
             return None
         spread, state = self.spreads[component], self.islands[component].separation
-        width = (
-            normal_quantile(self.interval.level)
-            * SCALE
-            * np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
-        )
+        quantile = student(normal_quantile(self.interval.level), spread.freedom)
+        width = quantile * SCALE * np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
         has_prior = self.model.prior > 0.0
         open_below: Bools = ~spread.is_known | (state.no_floor & (not has_prior))
         open_above: Bools = ~spread.is_known | (state.no_ceiling & (not has_prior))
@@ -164,11 +162,13 @@ class Board:
             return None
         n = len(self.items)
         matrix, strong, seen = np.zeros((n, n)), np.full(n, -1, dtype=np.int64), 0
+        freedom = np.full(n, np.inf)
         for island, spread in zip(self.islands, self.spreads, strict=True):
             matrix[np.ix_(island.items, island.items)] = SCALE**2 * spread.covariance
+            freedom[island.items] = spread.freedom
             strong[island.items] = seen + island.separation.strong
             seen += int(island.separation.strong.max()) + 1
-        return Covariance(self.items, matrix, strong, normal_quantile(self.interval.level))
+        return Covariance(self.items, matrix, freedom, strong, normal_quantile(self.interval.level))
 
     def diagnostics(self, n_clusters: int | None) -> dict[str, Any]:
         islands, counted, spreads = self.islands, self.counted, self.spreads
@@ -194,6 +194,7 @@ class Board:
                 for island, spread in zip(islands, spreads, strict=True)
                 for item in island.items[~spread.is_known].tolist()
             )
+            values["freedom"] = least_freedom([spread.freedom[spread.is_known] for spread in spreads])
         if spreads is not None and isinstance(self.interval, Bootstrap):
             values["separated_replicates"] = max(
                 (spread.separated_replicates for spread in spreads), default=0

@@ -137,7 +137,8 @@ class BradleyTerry:
         phantoms), `n_ballots` (usable), `n_comparisons` (compared pairs), `n_pairs` (different pairs of
         systems), `n_all_bad`, `kwise_as_pairs`, `dropped` (unused ballots by reason), `components` (largest
         first), `strongly_connected`, `phantom_pairs`, `clusters` (independent clusters of the interval, or
-        None), `unbounded` (systems met by only one cluster, whose bounds are infinite),
+        None), `freedom` (the least degrees of freedom of a system's bounds; 1 more is its effective number of
+        clusters), `unbounded` (systems met by only one cluster, whose bounds are infinite),
         `separated_replicates` (bootstrap only). With a model of ties, `tie_parameter` of the largest
         component (name, estimate, low, high, and the chance of a tie between equals) and, grounded, `ground`
         (the score of the line of usefulness, low, high); each component carries its own.
@@ -259,8 +260,8 @@ def _tie_facts(
 def _tie_parameter(model: TieModel, beta: float, spread: Spread | None, quantile: float) -> dict[str, Any]:
     low: float | None = None
     high: float | None = None
-    if spread is not None and spread.tie_variance is not None:
-        width = quantile * math.sqrt(max(spread.tie_variance, 0.0))
+    if spread is not None and spread.tie is not None:
+        width = spread.tie.width(quantile)
         low, high = model.published(beta - width), model.published(beta + width)
     return {
         "name": model.parameter,
@@ -275,7 +276,7 @@ def _ground(
     theta: np.ndarray[Any, np.dtype[np.float64]], anchor_mean: float, spread: Spread | None, quantile: float
 ) -> dict[str, Any]:
     score = anchor_mean - SCALE * float(theta.mean())
-    if spread is None or spread.ground_variance is None:
+    if spread is None or spread.ground is None:
         return {"score": score, "low": None, "high": None}
-    width = quantile * SCALE * math.sqrt(max(spread.ground_variance, 0.0))
+    width = SCALE * spread.ground.width(quantile)
     return {"score": score, "low": score - width, "high": score + width}

@@ -135,23 +135,28 @@ def stage_log_likelihood(
 
 
 class Scores(NamedTuple):
-    """Entries of the scores of single choices: add them up by `ballot` and `column`."""
+    """Entries of the scores of single choices, and of what each says of its parameter (the diagonal of the
+    information): add them up by `ballot` and `column`.
+    """
 
     ballot: Ints
     column: Ints
     value: Floats
+    information: Floats
 
 
 def stage_scores(
     n: int, stages: list[Stages], orders: tuple[int, ...], parameter: Floats, weight: Floats
 ) -> Iterator[Scores]:
     """The derivative of each choice's weighted log-likelihood by every parameter that it touches."""
-    for stage, part, _, _, mean, _ in _walk(n, stages, orders, parameter):
+    for stage, part, sets, chance, mean, _ in _walk(n, stages, orders, parameter):
         places = _places(stage.item[:, part], n, len(orders))
         target = _target(stage.item.shape[0], stage.chosen, orders)
+        square = np.hstack([sets.share, sets.order]).T ** 2 @ chance
         share = weight[stage.ballot[part]]
         for row in range(places.shape[0]):
-            yield Scores(stage.ballot[part], places[row], share * (target[row] - mean[row]))
+            value, information = share * (target[row] - mean[row]), share * (square[row] - mean[row] ** 2)
+            yield Scores(stage.ballot[part], places[row], value, information)
 
 
 class _Step(NamedTuple):
@@ -244,10 +249,12 @@ class Untied:
         for group in self.groups:
             m = group.item.shape[0]
             share = np.ones(group.ballot.size) if weight is None else weight[group.ballot]
-            power, _, reach, _ = _running(group, theta, share, curved=False)
+            power, _, reach, reach2 = _running(group, theta, share, curved=True)
             for j in range(m):
-                target = share if j < m - 1 else 0.0
-                yield Scores(group.ballot, group.item[j], target - power[j] * reach[min(j, m - 2)])
+                target, last = share if j < m - 1 else 0.0, min(j, m - 2)
+                through = power[j] * reach[last]
+                information = through - power[j] ** 2 * reach2[last]
+                yield Scores(group.ballot, group.item[j], target - through, information)
 
 
 class _Running(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -25,9 +25,11 @@ from arena.ranking.counts import (
     usable_ballots,
 )
 from arena.ranking.errors import InvalidSetting, TooFewClusters
+from arena.ranking.freedom import freedom_of, least_freedom, student
 from arena.ranking.graph import components
 from arena.ranking.intervals import Interval, Sandwich, normal_quantile
 from arena.ranking.result import Ranking
+from arena.ranking.scores import raised_rows
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,14 @@ class Counting:
     provisional_below   systems with fewer usable ballots are marked provisional
 
     Bounds of a win rate p are Wilson's (1927, JASA 22:209-212), (p + z^2/2m -+ z sqrt(p (1 - p) / m +
-    z^2/4m^2)) / (1 + z^2/m), with m = p (1 - p) / v, v the variance of p over clusters; without ties, weights
-    and larger clusters m is the number of comparisons, which it never exceeds. Where v is 0 m is the number
-    of clusters. Bounds of an average rank are its mean and a normal quantile times the standard deviation
-    over clusters. A system that met weak rivals only looks strong here: use a model for a public board.
+    z^2/4m^2)) / (1 + z^2/m), with m = p (1 - p) / v, v the variance of p over clusters. Without ties, weights
+    and larger clusters m is the number of comparisons; ties, which say more than a coin's toss, make it
+    larger. Where clusters hold several comparisons of the system, v and z are those of few and uneven
+    clusters (`arena.ranking.freedom`, shares of the weight for shares of information). Where v is 0 m is the
+    effective number of clusters. Bounds of an average rank are its mean and a Student quantile times the
+    standard deviation over clusters, alike. The diagnostics give the least degrees of freedom (`freedom`).
+
+    A system that met weak rivals only looks strong here: use a model for a public board.
     """
 
     score: Literal["win_rate", "average_rank"] = "win_rate"
@@ -77,8 +83,11 @@ class Counting:
             if self.score == "win_rate"
             else _rank_points(ballots, both_bad=self.both_bad)
         )
-        estimate, clusters = _summed(points, total.n_items, cluster, interval, self.score)
+        estimate, clusters, freedom = _summed(points, total.n_items, cluster, interval, self.score)
         diagnostics = plain_diagnostics(ballots.items, comparisons, total, groups)
+        diagnostics["clusters"] = clusters
+        if freedom is not None:
+            diagnostics["freedom"] = least_freedom([freedom[group] for group in groups])
         settings: dict[str, Any] = {"model": "counting", **asdict(self), "interval": described(interval)}
         settings["unit"] = "share of compared pairs won" if self.score == "win_rate" else "place on a ballot"
         settings["least_is_best"] = self.score == "average_rank"
@@ -91,7 +100,7 @@ class Counting:
                 provisional_below=self.provisional_below,
                 least_is_best=self.score == "average_rank",
             ),
-            diagnostics={**diagnostics, "clusters": clusters},
+            diagnostics=diagnostics,
             settings=settings,
         )
 
@@ -142,34 +151,43 @@ def _rank_points(ballots: Ballots, *, both_bad: BothBad) -> _Points:
     return _Points(item, 1.0 + mean[level], ballots.weight[owner], owner)
 
 
-def _summed(
-    points: _Points, n: int, cluster: Ints | None, interval: Sandwich | None, score: str
-) -> tuple[Estimate, int | None]:
+class _Counted(NamedTuple):
+    """Scores with their bounds, the number of clusters, and float64[n] degrees of freedom of the bounds."""
+
+    estimate: Estimate
+    clusters: int | None
+    freedom: Floats | None
+
+
+def _summed(points: _Points, n: int, cluster: Ints | None, interval: Sandwich | None, score: str) -> _Counted:
     weight = sum_by(points.item, points.weight, n)
     with np.errstate(invalid="ignore"):
         mean = sum_by(points.item, points.weight * points.value, n) / weight
     if interval is None:
-        return Estimate(mean, None, None), None
+        return _Counted(Estimate(mean, None, None), None, None)
     code = points.ballot if cluster is None else cluster[points.ballot]
     names, row = np.unique(code, return_inverse=True)
     if names.size < 2:
         raise TooFewClusters(f"{names.size} cluster(s) of {interval.cluster}; an interval needs at least 2")
-    residual = points.weight * (points.value - mean[points.item])
+    residual = points.weight * (points.value - mean[points.item]) + 1j * points.weight
     table = sparse.csr_array(sparse.coo_array((residual, (row, points.item)), shape=(names.size, n)))
+    raised, shares = raised_rows(table)
     clusters = np.bincount(table.indices, minlength=n)
+    freedom, z = freedom_of(shares), normal_quantile(interval.level)
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = sum_by(table.indices, table.data**2, n) / weight**2
-        z = normal_quantile(interval.level)
+        variance = sum_by(raised.indices, raised.data**2, n) / weight**2
         if score == "average_rank":
-            small = np.where(clusters > 1, clusters / np.maximum(clusters - 1, 1), math.inf)
-            width = z * np.sqrt(variance * small)
+            width = student(z, freedom) * np.sqrt(variance)
             width[clusters < 2] = math.inf
-            return Estimate(mean, mean - width, mean + width), names.size
-        spread = mean * (1.0 - mean)
-        seen = np.bincount(points.item, minlength=n)
-        size = np.where(variance > 1e-15, np.minimum(spread / variance, seen), clusters)
-        middle = mean + z**2 / (2 * size)
-        width = z * np.sqrt(spread / size + z**2 / (4 * size**2))
-        scale = 1.0 + z**2 / size
+            return _Counted(Estimate(mean, mean - width, mean + width), names.size, freedom)
+        # A share's own variance follows from the share: single comparisons need no small-sample correction.
+        alone = clusters == np.bincount(points.item, minlength=n)
+        plain = sum_by(table.indices, table.data.real**2, n) / weight**2
+        variance, freedom = np.where(alone, plain, variance), np.where(alone, math.inf, freedom)
+        spread, z_of = mean * (1.0 - mean), student(z, freedom)
+        size = np.where(variance > 1e-15, spread / variance, 1.0 / shares)
+        middle = mean + z_of**2 / (2 * size)
+        width = z_of * np.sqrt(spread / size + z_of**2 / (4 * size**2))
+        scale = 1.0 + z_of**2 / size
         low, high = (middle - width) / scale, (middle + width) / scale
-    return Estimate(mean, np.clip(low, 0.0, mean), np.clip(high, mean, 1.0)), names.size
+    return _Counted(Estimate(mean, np.clip(low, 0.0, mean), np.clip(high, mean, 1.0)), names.size, freedom)

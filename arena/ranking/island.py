@@ -13,7 +13,7 @@ from arena.ranking.counts import BAD, FIRST_WON, SECOND_WON, TIED, Tally
 from arena.ranking.graph import Separation, separation, strong_components
 from arena.ranking.newton import Grounded, PairProblem, Solution, ground, laplacian, newton
 from arena.ranking.tie_fit import TieProblem, TieSolution, climb, tie_is_finite
-from arena.ranking.tie_models import RaoKupper, Slopes, TieModel
+from arena.ranking.tie_models import RaoKupper, Slopes, TieModel, mean_squares
 
 PHANTOM = 0.5
 """Weight of the drawn battle added to a pair that crosses strong components."""
@@ -47,6 +47,12 @@ class Tied:
             return np.vstack([rows, np.zeros((n_outcomes - rows.shape[0], rows.shape[1]))])
 
         return Slopes(*(filled(rows) for rows in found))
+
+    def mean_squares(self, crossing: Bools) -> Slopes:
+        """Their expected squares under the model, float64[P]; 0 on crossing pairs."""
+        theta, problem = self.solution.theta, self.problem
+        found = mean_squares(problem.model, theta[problem.first], theta[problem.second], self.solution.beta)
+        return Slopes(*(np.where(crossing, 0.0, row) for row in found))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,8 @@ from scipy.special import ndtr
 
 from arena.ranking.arrays import Bools, Floats, Ints
 from arena.ranking.errors import InvalidSetting, NotComparable
+from arena.ranking.freedom import student, student_chance
+from arena.ranking.intervals import normal_quantile
 from arena.ranking.result import Ranking
 
 
@@ -41,7 +43,8 @@ class Simultaneous(NamedTuple):
 
     items           n rated systems, in the board's order
     low, high       float64[n], bounds of all scores together (max-t)
-    quantile        how many standard errors these bounds lie away, of the largest component
+    quantile        how many standard errors these bounds lie away, of the largest component, were all
+                    variances known; Student's quantile as rare is what they use
     pair_quantile   the same for all differences of two systems
     is_better       bool[n, n], the row is better than the column: no difference is claimed wrongly
     rank_low, rank_high     int64[n], 1 + systems that are better, n - systems that are worse: a simultaneous
@@ -63,17 +66,20 @@ class Simultaneous(NamedTuple):
 
 
 def rank_draws(ranking: Ranking, rng: np.random.Generator, *, draws: int = 1000) -> RankDraws:
-    """Rank every system in `draws` draws. Open bounds leave the ranks beyond them open.
+    """Rank every system in `draws` draws. Open bounds leave the ranks beyond them open. A system's draws are
+    as wide as its own interval is: by Student's quantile at the board's level over the normal one.
 
     Raises NotComparable (no interval), InvalidSetting (draws).
     """
     level = _level(ranking, draws)
+    quantile = normal_quantile(level)
     rated = [row for row in ranking.ratings if row.score is not None]
     n = len(rated)
     low, high = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     mean, first = np.zeros(n), np.zeros(n)
     for part in _parts(ranking):
-        order = np.argsort(-(part.score + part.noise(rng, draws)), axis=1)
+        wide = student(quantile, part.freedom) / quantile
+        order = np.argsort(-(part.score + part.noise(rng, draws) * wide), axis=1)
         rank = np.empty(order.shape, dtype=np.int16)
         np.put_along_axis(rank, order, np.arange(1, part.size + 1, dtype=np.int16)[None], axis=1)
         ends = np.quantile(rank, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf")
@@ -86,7 +92,7 @@ def rank_draws(ranking: Ranking, rng: np.random.Generator, *, draws: int = 1000)
 def simultaneous(ranking: Ranking, rng: np.random.Generator, *, draws: int = 2000) -> Simultaneous:
     """Widen the bounds until they all hold together: the quantile of the largest |error| / standard error
     over `draws` draws from the scores' joint normal law (Hothorn, Bretz & Westfall 2008, Biometrical Journal
-    50:346-363).
+    50:346-363), then for each system, or pair, the Student quantile as rare as that one.
 
     Raises NotComparable (no interval), InvalidSetting (draws).
     """
@@ -106,7 +112,7 @@ def simultaneous(ranking: Ranking, rng: np.random.Generator, *, draws: int = 200
         paired = _pair_quantile(part, noise, known, level)
         quantiles.append(single)
         pair_quantiles.append(paired)
-        width = single * part.error
+        width = student(single, part.freedom) * part.error
         low[part.place] = np.where(part.no_bottom, -np.inf, part.score - width)
         high[part.place] = np.where(part.no_top, np.inf, part.score + width)
         ahead = part.better(paired)
@@ -128,8 +134,8 @@ def simultaneous(ranking: Ranking, rng: np.random.Generator, *, draws: int = 200
 
 def chance_better(ranking: Ranking) -> Floats:
     """float64[n, n] over the rated systems in the board's order: chance, given the votes, that the row's
-    strength is above the column's, Phi(difference / its standard error). NaN where two systems share no scale
-    or one has no bounds.
+    strength is above the column's: Student's distribution at difference / its standard error, with the
+    smaller of the two degrees of freedom. NaN where two systems share no scale or one has no bounds.
 
     Raises NotComparable (no interval).
     """
@@ -142,7 +148,8 @@ def chance_better(ranking: Ranking) -> Floats:
             ratio = (part.score[:, None] - part.score) / error
         ratio[(error == 0) & (part.score[:, None] == part.score)] = 0.0
         known = ~(part.no_top & part.no_bottom)
-        block = np.where(known[:, None] & known, ndtr(ratio), np.nan)
+        freedom = np.minimum(part.freedom[:, None], part.freedom)
+        block = np.where(known[:, None] & known, student_chance(ratio, freedom), np.nan)
         np.fill_diagonal(block, 0.5)
         chance[np.ix_(part.place, part.place)] = block
     return chance
@@ -158,6 +165,7 @@ class _Part(NamedTuple):
     no_top: Bools
     no_bottom: Bools
     strong: Ints
+    freedom: Floats
 
     @property
     def size(self) -> int:
@@ -191,14 +199,17 @@ class _Part(NamedTuple):
         return error
 
     def better(self, quantile: float) -> Bools:
-        """bool[n, n], the row leads the column by more than `quantile` standard errors."""
+        """bool[n, n], the row leads the column by more standard errors than Student's quantile as rare as the
+        normal `quantile`, with the smaller of the two degrees of freedom.
+        """
         if math.isnan(quantile):
             return np.zeros((self.size, self.size), dtype=np.bool_)
         lead = self.score[:, None] - self.score
         unknown = self.no_top & self.no_bottom
         apart = self.strong[:, None] != self.strong
         is_open = unknown[:, None] | unknown | (apart & (self.no_bottom[:, None] | self.no_top))
-        found: Bools = (lead > quantile * self.pair_error()) & ~is_open
+        far = student(quantile, self.freedom)
+        found: Bools = (lead > np.maximum(far[:, None], far) * self.pair_error()) & ~is_open
         return found
 
 
@@ -233,6 +244,7 @@ def _parts(ranking: Ranking) -> Iterator[_Part]:
             high == np.inf,
             low == -np.inf,
             joint.strong[at],
+            joint.freedom[at],
         )
 
 

@@ -44,11 +44,22 @@ from arena.ranking.errors import (
     PairsOnly,
     TooFewClusters,
 )
+from arena.ranking.freedom import Margin, freedom_of
 from arena.ranking.graph import Separation, components, separation, strong_components
-from arena.ranking.intervals import Bootstrap, Interval, Sandwich, Spread, both_ways, normal_quantile
+from arena.ranking.intervals import (
+    Bootstrap,
+    Interval,
+    Sandwich,
+    Spread,
+    both_ways,
+    centred,
+    normal_quantile,
+    small_sample,
+)
 from arena.ranking.island import PHANTOM, half_tie_problem
 from arena.ranking.newton import TOLERANCE, PairProblem, Solution, laplacian, newton
 from arena.ranking.result import SCALE, Ranking
+from arena.ranking.scores import Squares, squared_rows
 
 WIDEST_TIED = 9
 """Compared items a ballot may have where ties are in the model: 511 sets can be chosen out of 9."""
@@ -157,6 +168,10 @@ class _Likelihood:
     @property
     def size(self) -> int:
         return self.n + len(self.orders)
+
+    @property
+    def choices(self) -> list[Stages]:
+        return self.stages or stages_of(self.rankings)
 
     @property
     def weights(self) -> Floats:
@@ -456,52 +471,71 @@ def _spread(
 
 @dataclass(frozen=True, eq=False)
 class _Clusters:
-    """How many clusters touch a component, and which items two or more of them met."""
+    """How many clusters touch a component, which items two or more of them met, and their squared scores."""
 
     count: int
     known: Bools
+    squares: Squares
 
 
 def _sandwich(island: _Island, cluster: Ints, n_clusters: int) -> Spread:
     likelihood, x = island.likelihood, island.x
-    size, n = likelihood.size, likelihood.n
-    stand_in = np.zeros((size, size))
-    if not likelihood.orders and island.is_strongly_connected:
-        entries = list(Untied(n, likelihood.rankings).scores(x, likelihood.weight))
-    else:
-        stages = likelihood.stages or stages_of(likelihood.rankings)
-        inside, across = _parted(stages, island.separation.strong)
-        orders, weight = likelihood.orders, likelihood.weights
-        entries = list(stage_scores(n, inside, orders, x, weight))
-        # Keep every (cluster, item) that met, for the count of clusters, at no score.
-        entries += list(stage_scores(n, across, orders, x, np.zeros_like(weight)))
-        if across:
-            information = stage_terms(n, across, orders, x, weight, curved=True).information
-            assert information is not None  # noqa: S101 - asked for with curved=True
-            stand_in += information
-    rows = np.concatenate([cluster[entry.ballot] for entry in entries])
-    columns = np.concatenate([entry.column for entry in entries])
-    values = np.concatenate([np.broadcast_to(entry.value, entry.ballot.shape) for entry in entries])
-    scores = sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n_clusters, size)))
-    clusters = _clusters(scores, n)
-    meat = (scores.T @ scores).toarray() * _small_sample(clusters.count) + stand_in
+    n = likelihood.n
+    clusters = _clusters(island, cluster, n_clusters)
+    meat = clusters.squares.scores + _lone_information(island)
     phantoms = likelihood.phantoms
     share = phantoms.information(phantoms.probability(x[:n]))
     meat[:n, :n] += laplacian(n, phantoms.first, phantoms.second, share)
     factor = _factor_at(likelihood, x)
     half = linalg.cho_solve(factor, meat, check_finite=False)
     covariance = linalg.cho_solve(factor, half.T, check_finite=False)
-    return _spread_of(0.5 * (covariance + covariance.T), n, clusters, 0)
+    return _spread_of(covariance, n, clusters, 0)
 
 
 def _spread_of(covariance: Floats, n: int, clusters: _Clusters, separated: int) -> Spread:
+    freedom = freedom_of(clusters.squares.shares)
+    of_orders = zip(np.diag(covariance)[n:].tolist(), freedom[n:].tolist(), strict=True)
     return Spread(
-        covariance[:n, :n],
+        centred(covariance[:n, :n]),
+        freedom[:n],
         clusters.known,
         clusters.count,
         separated,
-        order_variance=np.diag(covariance)[n:],
+        orders=tuple(Margin(*margin) for margin in of_orders),
     )
+
+
+def _clusters(island: _Island, cluster: Ints, n_clusters: int) -> _Clusters:
+    """The clusters' scores; 0 of choices across strong components, whose outcomes are all alike."""
+    likelihood, x = island.likelihood, island.x
+    size, n = likelihood.size, likelihood.n
+    if not likelihood.orders and island.is_strongly_connected:
+        entries = list(Untied(n, likelihood.rankings).scores(x, likelihood.weight))
+    else:
+        inside, across = _parted(likelihood.choices, island.separation.strong)
+        orders, weight = likelihood.orders, likelihood.weights
+        entries = list(stage_scores(n, inside, orders, x, weight))
+        # Keep every (cluster, item) that met, for the count of clusters, at no score.
+        entries += list(stage_scores(n, across, orders, x, np.zeros_like(weight)))
+    row = np.concatenate([cluster[entry.ballot] for entry in entries])
+    column = np.concatenate([entry.column for entry in entries])
+    value = np.empty(row.size, dtype=np.complex128)
+    value.real = np.concatenate([entry.value for entry in entries])
+    value.imag = np.concatenate([entry.information for entry in entries])
+    scores = sparse.csr_array(sparse.coo_array((value, (row, column)), shape=(n_clusters, size)))
+    met = np.bincount(scores.indices, minlength=n)[:n]
+    return _Clusters(int((np.diff(scores.indptr) > 0).sum()), met > 1, squared_rows(scores))
+
+
+def _lone_information(island: _Island) -> Floats:
+    """float64[size, size], the model's own information on choices across strong components."""
+    likelihood = island.likelihood
+    if island.is_strongly_connected:
+        return np.zeros((likelihood.size, likelihood.size))
+    _, across = _parted(likelihood.choices, island.separation.strong)
+    terms = stage_terms(likelihood.n, across, likelihood.orders, island.x, likelihood.weights, curved=True)
+    assert terms.information is not None  # noqa: S101 - asked for with curved=True
+    return terms.information
 
 
 def _factor_at(likelihood: _Likelihood, x: Floats) -> tuple[Floats, bool]:
@@ -521,15 +555,6 @@ def _parted(stages: list[Stages], strong: Ints) -> tuple[list[Stages], list[Stag
             if rows.any():
                 place.append(Stages(stage.item[:, rows], stage.chosen, stage.ballot[rows]))
     return inside, across
-
-
-def _clusters(scores: sparse.csr_array, n: int) -> _Clusters:
-    met = np.bincount(scores.indices, minlength=n)[:n]
-    return _Clusters(int((np.diff(scores.indptr) > 0).sum()), met > 1)
-
-
-def _small_sample(clusters: int) -> float:
-    return clusters / (clusters - 1) if clusters > 1 else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -564,40 +589,15 @@ class _Replicates:
                     bounded = _bounded(island, likelihood)
                     found = _climb(bounded, island.x, tolerance=_REPLICATE_TOLERANCE)
                 draws[k][replicate] = found[0]
-        return [
-            _spread_of(
-                np.atleast_2d(np.cov(draws[k], rowvar=False)) * _small_sample(clusters.count)
-                + self._lone(island, factors[k]),
-                island.items.size,
-                clusters,
-                separated[k],
-            )
-            for k, island in enumerate(self.islands)
-            for clusters in [self._met(island)]
-        ]
-
-    def _met(self, island: _Island) -> _Clusters:
-        n = island.items.size
-        groups = island.likelihood.rankings
-        row = np.concatenate([np.tile(self.cluster[g.ballot], g.item.shape[0]) for g in groups])
-        column = np.concatenate([g.item.reshape(-1) for g in groups])
-        shape = (self.n_clusters, n)
-        met = sparse.csr_array(sparse.coo_array((np.ones(row.size), (row, column)), shape=shape))
-        return _clusters(met, n)
-
-    def _lone(self, island: _Island, factor: tuple[Floats, bool]) -> Floats:
-        """What resampling cannot show: the model's own information on choices across strong components."""
-        likelihood, n = island.likelihood, island.items.size
-        meat = np.zeros((likelihood.size, likelihood.size))
-        if not island.is_strongly_connected:
-            stages = likelihood.stages or stages_of(likelihood.rankings)
-            _, across = _parted(stages, island.separation.strong)
-            terms = stage_terms(n, across, likelihood.orders, island.x, likelihood.weights, curved=True)
-            assert terms.information is not None  # noqa: S101 - asked for with curved=True
-            meat += terms.information
-        half = linalg.cho_solve(factor, meat, check_finite=False)
-        lone: Floats = linalg.cho_solve(factor, half.T, check_finite=False)
-        return lone
+        spreads = []
+        for k, island in enumerate(self.islands):
+            clusters = _clusters(island, self.cluster, self.n_clusters)
+            covariance = np.atleast_2d(np.cov(draws[k], rowvar=False)) * small_sample(clusters.count)
+            # What resampling cannot show.
+            half = linalg.cho_solve(factors[k], _lone_information(island), check_finite=False)
+            covariance += linalg.cho_solve(factors[k], half.T, check_finite=False)
+            spreads.append(_spread_of(covariance, island.items.size, clusters, separated[k]))
+        return spreads
 
 
 def _replicate(island: _Island, weight: Floats, cells: Floats) -> tuple[_Likelihood, bool]:
@@ -627,8 +627,8 @@ def _tie_parameters(island: _Island, spread: Spread | None, quantile: float) -> 
     for place, order in enumerate(island.likelihood.orders):
         value = float(island.x[n + place])
         row: dict[str, Any] = {"size": order, "delta": math.exp(value), "low": None, "high": None}
-        if spread is not None and spread.order_variance is not None:
-            width = quantile * math.sqrt(max(float(spread.order_variance[place]), 0.0))
+        if spread is not None:
+            width = spread.orders[place].width(quantile)
             row |= {"low": math.exp(value - width), "high": math.exp(value + width)}
         rows.append(row)
     return rows

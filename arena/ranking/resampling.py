@@ -14,14 +14,18 @@ from scipy import sparse
 
 from arena.ranking.arrays import Bools, Floats, Ints, sum_by
 from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, ClusterSums, SingleSums
+from arena.ranking.freedom import Margin, freedom_of
 from arena.ranking.graph import strong_components
 from arena.ranking.intervals import (
     Spread,
-    centring,
+    centred,
     clusters_of,
     crossing_information,
+    ground_freedom,
     small_sample,
+    squares_of,
     tied_crossing,
+    tied_squares_of,
 )
 from arena.ranking.island import Island, replicate_problem, replicate_tie_problem
 from arena.ranking.newton import Grounded, chord
@@ -124,11 +128,12 @@ class HalfTieRefits:
     def spread(self, sums: ClusterSums | SingleSums) -> Spread:
         island, factor = self._island, self._factor
         clusters, known = clusters_of(island, sums)
+        freedom = freedom_of(squares_of(island, sums).shares)
         drawn = np.concatenate(self._draws)
         covariance = np.atleast_2d(np.cov(drawn, rowvar=False)) * small_sample(clusters)
         lone_meat = crossing_information(island, island.problem.probability(island.solution.theta))
         covariance += factor.solve(factor.solve(lone_meat).T)
-        return Spread(covariance, known, clusters, self._separated)
+        return Spread(covariance, freedom, known, clusters, self._separated)
 
     def _hang_together(self, cells: Floats) -> Bools:
         """Which resamples surely need the fit's own phantoms and no others."""
@@ -201,19 +206,18 @@ class TiedRefits:
         theta = np.stack([draw.centred.theta for draw in self._draws])
         covariance = np.atleast_2d(np.cov(theta, rowvar=False)) * small
         lone = factor.solve(factor.solve(tied_crossing(self._island, self._tied)).T)
-        centre = centring(problem.n)
-        covariance += centre @ lone[: problem.n, : problem.n] @ centre
+        covariance += centred(lone[: problem.n, : problem.n])
         beta = np.array([draw.beta for draw in self._draws])
         level = np.array([draw.theta.mean() for draw in self._draws])
         finite = beta[np.isfinite(beta)]
-        return Spread(
-            covariance,
-            known,
-            clusters,
-            self._separated,
-            small * float(finite.var(ddof=1)) if problem.is_free and finite.size > 1 else None,
-            None if problem.is_shift_free else small * float(level[level != 0.0].var(ddof=1)),
-        )
+        freedom = freedom_of(tied_squares_of(self._island, self._tied, sums).shares)
+        tie = ground = None
+        if problem.is_free and finite.size > 1:
+            tie = Margin(small * float(finite.var(ddof=1)), float(freedom[-1]))
+        if not problem.is_shift_free:
+            variance = small * float(level[level != 0.0].var(ddof=1))
+            ground = Margin(variance, ground_freedom(self._island, sums))
+        return Spread(covariance, freedom[: problem.n], known, clusters, self._separated, tie, ground)
 
 
 class _Chain(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from arena.ranking.arrays import Floats, Ints
 from arena.ranking.errors import NotComparable
+from arena.ranking.freedom import Margin
 
 SCALE = 400.0 / math.log(10.0)
 """Elo points per natural-log unit of strength."""
@@ -65,12 +66,15 @@ class Covariance:
 
     items       names in the order of the matrix
     matrix      float64[n, n], Elo points squared, scores centred per component; 0 between components
+    freedom     float64[n], degrees of freedom of each variance, inf where the normal law holds
     strong      int64[n], strong component, unique over the board
-    quantile    normal quantile of the interval's level
+    quantile    normal quantile of the interval's level; bounds take the Student quantile as rare as it
+                (`arena.ranking.freedom`)
     """
 
     items: tuple[str, ...]
     matrix: Floats
+    freedom: Floats
     strong: Ints
     quantile: float
 
@@ -100,7 +104,8 @@ class Ranking:
         return {rating.item: rating for rating in self.ratings}
 
     def difference(self, a: str, b: str) -> Difference:
-        """Score of `a` minus score of `b` at the level of the interval.
+        """Score of `a` minus score of `b` at the level of the interval, with the smaller of the two systems'
+        degrees of freedom.
 
         Raises NotComparable if there is no interval, or if the two share no scale. KeyError for an unknown
         system.
@@ -114,7 +119,8 @@ class Ranking:
         matrix = self.covariance.matrix
         elo = left.score - right.score
         variance = max(float(matrix[i, i] + matrix[j, j] - 2.0 * matrix[i, j]), 0.0)
-        width = self.covariance.quantile * math.sqrt(variance)
+        freedom = float(min(self.covariance.freedom[i], self.covariance.freedom[j]))
+        width = Margin(variance, freedom).width(self.covariance.quantile)
         if a == b:
             return Difference(0.0, 0.0, 0.0)
         # Inside one strong component a shared infinite bound cancels; otherwise it is the difference's own.

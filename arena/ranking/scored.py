@@ -16,6 +16,7 @@ from arena.ranking.board import Estimate, plain_diagnostics, plain_ratings
 from arena.ranking.bradley_terry import described
 from arena.ranking.counts import (
     FIRST_WON,
+    OUTCOMES,
     SECOND_WON,
     TIED,
     BothBad,
@@ -27,8 +28,9 @@ from arena.ranking.counts import (
     tally,
 )
 from arena.ranking.errors import InvalidSetting, MissingRandomness, TooFewClusters
+from arena.ranking.freedom import by_comparisons, least_freedom, student
 from arena.ranking.graph import components
-from arena.ranking.intervals import Bootstrap, Interval, normal_quantile
+from arena.ranking.intervals import Bootstrap, Interval, normal_quantile, small_sample
 from arena.ranking.result import Covariance, Ranking
 
 
@@ -110,8 +112,10 @@ def rank_by_weights(
 ) -> Ranking:
     """A board from a function of the ballots' weights.
 
-    The interval is a `Bootstrap` (the estimate plus and minus a normal quantile times the standard deviation
-    over resamples of clusters) or None.
+    The interval is a `Bootstrap` or None: the estimate plus and minus a Student quantile times the standard
+    deviation over resamples of clusters, whose square carries C / (C - 1) for C clusters. The degrees of
+    freedom of a system are those of the clusters' shares of its comparisons (`arena.ranking.freedom`); the
+    diagnostics give the least (`freedom`).
 
     Raises InvalidSetting for a Sandwich, MissingRandomness, TooFewClusters, MissingClusters.
     """
@@ -150,12 +154,12 @@ def _ranked(
     middle = score(np.asarray(ballots.weight))
     estimate, clusters, covariance = Estimate(middle, None, None), None, None
     if interval is not None and rng is not None:
-        drawn, clusters = _resampled(ballots, comparisons, score, interval, rng)
-        spread = _spread(drawn)
-        width = normal_quantile(interval.level) * np.sqrt(np.diag(spread))
+        drawn, clusters, freedom = _resampled(ballots, comparisons, score, interval, rng)
+        spread = _spread(drawn) * small_sample(clusters)
+        width = student(normal_quantile(interval.level), freedom) * np.sqrt(np.diag(spread))
         low, high = np.clip(middle - width, *shown.bounds), np.clip(middle + width, *shown.bounds)
         estimate = Estimate(middle, low, high)
-        covariance = _covariance(ballots.items, spread, groups, interval)
+        covariance = _covariance(ballots.items, spread, freedom, groups, interval)
     rows = plain_ratings(
         ballots.items,
         total,
@@ -165,9 +169,12 @@ def _ranked(
         least_is_best=shown.least_is_best,
     )
     facts = plain_diagnostics(ballots.items, comparisons, total, groups)
+    facts["clusters"] = clusters
+    if covariance is not None:
+        facts["freedom"] = least_freedom([covariance.freedom[group] for group in groups])
     return Ranking(
         ratings=rows,
-        diagnostics={**facts, **shown.diagnostics, "clusters": clusters},
+        diagnostics={**facts, **shown.diagnostics},
         settings={
             **shown.settings,
             "unit": shown.unit,
@@ -178,14 +185,21 @@ def _ranked(
     )
 
 
+class _Resampled(NamedTuple):
+    """float64[replicates, n_items] scores, how many clusters were drawn from, and float64[n_items]."""
+
+    drawn: Floats
+    clusters: int
+    freedom: Floats
+
+
 def _resampled(
     ballots: Ballots,
     comparisons: Comparisons,
     score: ByWeight,
     interval: Bootstrap,
     rng: np.random.Generator,
-) -> tuple[Floats, int]:
-    """float64[replicates, n_items] scores, and how many clusters were drawn from."""
+) -> _Resampled:
     code = cluster_codes(ballots, interval.cluster)
     code = np.arange(len(ballots)) if code is None else code
     used = np.unique(comparisons.ballot) if comparisons.ballot is not None else np.arange(len(ballots))
@@ -198,7 +212,12 @@ def _resampled(
         weight = np.zeros(len(ballots))
         weight[used] = times[row] * ballots.weight[used]
         drawn[replicate] = score(weight)
-    return drawn, names.size
+    owner = np.arange(comparisons.key.size) if comparisons.ballot is None else comparisons.ballot
+    number = np.zeros(len(ballots), dtype=np.int64)
+    number[used] = row
+    ends = np.divmod(comparisons.key.astype(np.int64, copy=False) // OUTCOMES, len(ballots.items))
+    freedom = by_comparisons(number[owner], ends, ballots.weight[owner], len(ballots.items))
+    return _Resampled(drawn, names.size, freedom)
 
 
 def _spread(drawn: Floats) -> Floats:
@@ -217,11 +236,11 @@ def _spread(drawn: Floats) -> Floats:
 
 
 def _covariance(
-    items: tuple[str, ...], spread: Floats, groups: list[Ints], interval: Bootstrap
+    items: tuple[str, ...], spread: Floats, freedom: Floats, groups: list[Ints], interval: Bootstrap
 ) -> Covariance:
     label = np.full(len(items), -1, dtype=np.int64)
     for component, group in enumerate(groups):
         label[group] = component
     apart = label[:, None] != label[None, :]
     matrix = np.where(apart, 0.0, spread)
-    return Covariance(items, matrix, label, normal_quantile(interval.level))
+    return Covariance(items, matrix, freedom, label, normal_quantile(interval.level))

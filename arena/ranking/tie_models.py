@@ -49,10 +49,17 @@ class TieModel(Protocol):
 
     def log_likelihood(self, a: Floats, b: Floats, beta: float, weight: Floats) -> float: ...
     def slopes(self, a: Floats, b: Floats, beta: float) -> Slopes: ...
+    def chances(self, a: Floats, b: Floats, beta: float) -> Floats: ...
     def information(self, a: Floats, b: Floats, beta: float, weight: Floats) -> Curvature: ...
     def published(self, beta: float) -> float: ...
     def internal(self, value: float) -> float: ...
     def tie_share(self, beta: float) -> float | None: ...
+
+
+def mean_squares(model: TieModel, a: Floats, b: Floats, beta: float) -> Slopes:
+    """float64[P] each: the expected squares of a pair's slopes, its information on each of the three."""
+    chance, slopes = model.chances(a, b, beta), model.slopes(a, b, beta)
+    return Slopes(*((chance * rows**2).sum(axis=0) for rows in slopes))
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,10 @@ class Davidson:
         lead = 0.5 * (won - lost)
         by_a = np.stack([0.5 - lead, -0.5 - lead, -lead])
         return Slopes(by_a, -by_a, np.stack([-tied, -tied, 1.0 - tied]))
+
+    def chances(self, a: Floats, b: Floats, beta: float) -> Floats:
+        """float64[3, P], of each outcome."""
+        return np.stack(_davidson(a, b, beta))
 
     def information(self, a: Floats, b: Floats, beta: float, weight: Floats) -> Curvature:
         won, lost, tied = _davidson(a, b, beta)
@@ -118,6 +129,12 @@ class RaoKupper:
         by_a = np.stack([up, -down, up - down])
         by_t = np.stack([-slope * up, -slope * down, 1.0 - slope * (up + down)])
         return Slopes(by_a, -by_a, by_t)
+
+    def chances(self, a: Floats, b: Floats, beta: float) -> Floats:
+        """float64[3, P], of each outcome."""
+        eta = _softplus(beta) / 2.0
+        won, lost = expit(a - b - eta), expit(b - a - eta)
+        return np.stack([won, lost, np.maximum(1.0 - won - lost, 0.0)])
 
     def information(self, a: Floats, b: Floats, beta: float, weight: Floats) -> Curvature:
         share = float(expit(beta))
@@ -212,6 +229,13 @@ class GroundedRaoKupper:
                 ]
             ),
         )
+
+    def chances(self, a: Floats, b: Floats, beta: float) -> Floats:
+        """float64[4, P], of each outcome."""
+        parts = _Grounded.at(a, b, beta)
+        won, lost = parts.first[0], parts.second[1]
+        bad = np.maximum(1.0 - parts.ground[0] - parts.ground[1], 0.0)
+        return np.stack([won, lost, np.maximum(1.0 - won - lost - bad, 0.0), bad])
 
     def information(self, a: Floats, b: Floats, beta: float, weight: Floats) -> Curvature:
         parts = _Grounded.at(a, b, beta)

@@ -7,11 +7,12 @@ slow, and for three models only.
 S_g is the score of cluster g at the estimate, H_g its information, H their sum over the C clusters. For a
 contrast c of the parameters u = H^+ c, and q_g = (u . S_g)^2 is the cluster's part of the variance.
 
-variance    plain   C / (C - 1) sum q_g: what the library does
+variance    plain   C / (C - 1) sum q_g: the textbook's, and once the library's
             share   sum q_g / (1 - h_g), h_g = tr(H^+ H_g) / rank H, the cluster's share of all information;
                     clusters of one size give C / (C - 1)
             share2  (1 - sum h_g^2) sum q_g / (1 - h_g)^2: the same after the jackknife
-            own     S_gk / sqrt(1 - h_gk) for S_gk, h_gk = H_g,kk / H_kk, shares of one parameter
+            own     S_gk / sqrt(1 - h_gk) for S_gk, h_gk = H_g,kk / H_kk, shares of one parameter: what the
+                    library does now, with the quantile of the same name
             cr2     S_g replaced by H^(1/2) (I - H^(-1/2) H_g H^(-1/2))^(-1/2) H^(-1/2) S_g (Bell & McCaffrey
                     2002; Pustejovsky & Tipton 2018, JBES 36:672-683): unbiased where ballots are independent
             cr3     the same with exponent -1, times (C - 1) / C: the jackknife, to first order

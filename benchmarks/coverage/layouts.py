@@ -101,11 +101,12 @@ class Crowd(NamedTuple):
 def standard_layouts() -> list[Layout]:
     """Those of the table: 5,000 ballots, and 1,000 where each is its own cluster."""
     found = [Layout("ballot", count, count) for count in (1000, 5000)]
-    crossed: tuple[Cluster, ...] = ("voter", "prompt", "voter,prompt")
+    crossed: tuple[Cluster, ...] = ("voter", "voter,prompt")
     for kind in crossed:
-        fewer = (10, 20) if kind != "prompt" else ()  # the code of prompts is that of voters
-        found += [Layout(kind, count, 5000) for count in (*fewer, 40, 100, 400)]
-    return [*found, Layout("voter", 400, 5000, zipf=True)]
+        found += [Layout(kind, count, 5000) for count in (5, 10, 20, 40, 100, 400)]
+    found.append(Layout("prompt", 100, 5000))  # the code of prompts is that of voters
+    found += [Layout("voter", count, 5000, zipf=True) for count in (40, 400)]
+    return [*found, Layout("voter", 400, 20000, newcomer=8)]
 
 
 def draw_shown(ballots: int, systems: int, width: int, rng: Rng) -> Ints:

@@ -15,17 +15,24 @@ Row = dict[str, Any]
 
 LEVEL, TOLERATED = 0.95, 0.015
 MANY = 40
-"""From this number of clusters on the coverage must be within `TOLERATED` of the level."""
+"""From this number of clusters on Student's quantile is close to the normal one."""
 
 ENOUGH = [
     *(("ballot", count) for count in (1000, 5000)),
-    *((kind, count) for kind in ("voter", "prompt", "voter,prompt") for count in (40, 100, 400)),
+    *(("voter", count) for count in (40, 100, 400)),
+    ("prompt", 100),
+    *(("voter,prompt", count) for count in (40, 100, 400)),
 ]
-FEW = [(kind, count) for kind in ("voter", "voter,prompt") for count in (10, 20, 40)]
+FEW = [(kind, count) for kind in ("voter", "voter,prompt") for count in (5, 10, 20)]
+JOINT = [
+    ("ballot", 1000),
+    *((kind, count) for kind in ("voter", "voter,prompt") for count in (5, 10, 20, 40, 400)),
+]
 OTHERS = [
     ("ballot", 5000),
-    *((kind, n) for kind in ("voter", "voter,prompt") for n in (10, 20, 40, 100, 400)),
+    *((kind, n) for kind in ("voter", "voter,prompt") for n in (5, 10, 20, 40, 400)),
 ]
+ZIPF = [("voter", 40), ("voter", 400)]
 STATEMENTS = ("single", "difference", "joint", "ranks")
 
 
@@ -34,11 +41,14 @@ def percent(row: Row, *statements: str) -> str:
 
 
 def grid(rows: list[Row], columns: list[tuple[str, int]], cell: Callable[[Row], str], *, zipf: bool) -> None:
-    heads = [f"{count:,} {kind}" for kind, count in columns] + ["400 voter, Zipf"] * zipf
+    uneven = ZIPF if zipf else []
+    heads = [f"{count:,} {kind}" for kind, count in columns]
+    heads += [f"{count:,} {kind}, Zipf" for kind, count in uneven]
     print(f"\n| model | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
     for model in dict.fromkeys(row["model"] for row in rows):
-        found = {(row["cluster"], row["clusters"], row["zipf"]): row for row in rows if row["model"] == model}
-        keys = [(*column, False) for column in columns] + [("voter", 400, True)] * zipf
+        own = [row for row in rows if row["model"] == model and not row.get("newcomer_met")]
+        found = {(row["cluster"], row["clusters"], row["zipf"]): row for row in own}
+        keys = [(*column, False) for column in columns] + [(*column, True) for column in uneven]
         print(f"| {model} | {' | '.join(cell(found[key]) if key in found else '' for key in keys)} |")
 
 
@@ -51,11 +61,7 @@ def scalars(row: Row) -> Iterable[str]:
 
 
 def outside(rows: list[Row]) -> list[Row]:
-    return [
-        row
-        for row in rows
-        if row["clusters"] >= MANY and not row["zipf"] and abs(row.get("single", LEVEL) - LEVEL) > TOLERATED
-    ]
+    return [row for row in rows if abs(row.get("single", LEVEL) - LEVEL) > TOLERATED]
 
 
 PAIRS = ("plain normal", "plain C-1", "plain own", "own own", "cr2 own", "cr3 C-1", "cr3 own")
@@ -78,17 +84,25 @@ def coverage(rows: list[Row]) -> None:
     likely = [row for row in rows if "joint" in row]
     print("Scores / differences of neighbours, % of intervals that hold the truth")
     grid(rows, ENOUGH, lambda row: percent(row, "single", "difference"), zipf=False)
-    print("\nScores: the library / Student's t with C - 1 degrees of freedom")
-    grid(rows, FEW, lambda row: percent(row, "single", "single_t"), zipf=True)
-    print("\nAll scores at once: the library / with Student's tail")
-    grid(likely, [*ENOUGH[:5], *ENOUGH[-3:]], lambda row: percent(row, "joint", "joint_t"), zipf=True)
+    print("\nScores / differences: few or uneven clusters")
+    grid(rows, FEW, lambda row: percent(row, "single", "difference"), zipf=True)
+    print("\nScores, the same standard error with the normal quantile")
+    grid(likely, FEW, lambda row: percent(row, "single_normal"), zipf=True)
+    print("\nAll scores at once: the library / with the normal quantile")
+    grid(likely, JOINT, lambda row: percent(row, "joint", "joint_normal"), zipf=True)
+    for row in rows:
+        if row.get("newcomer_met"):
+            found = percent(row, "single", "newcomer", "joint")
+            print(f"\n{row['model']}, {row['newcomer_met']} met the newcomer: scores / it / at once {found}")
     print("\nOther parameters")
     named = [
         row | {"model": f"{row['model']}: {name}", "it": row[name]} for row in likely for name in scalars(row)
     ]
     named.sort(key=lambda row: str(row["model"]))
     grid(named, OTHERS, lambda row: percent(row, "it"), zipf=True)
-    many = [row for row in likely if row["clusters"] >= MANY and not row["zipf"]]
+    many = [
+        row for row in likely if row["clusters"] >= MANY and not row["zipf"] and not row.get("newcomer_met")
+    ]
     for name in ("single", "difference"):
         widths = [row[f"{name}_width"] for row in many]
         print(f"\nWidth over that of estimate +- 1.96 sd, {name}: {min(widths)} to {max(widths)}")
@@ -96,7 +110,10 @@ def coverage(rows: list[Row]) -> None:
     print(f"Largest Monte Carlo error of a score's coverage: {100 * worst:.2f} points")
     print(
         "Outside of 95 +- 1.5: "
-        + "; ".join(f"{r['model']} {r['clusters']} {r['cluster']}" for r in outside(rows))
+        + "; ".join(
+            f"{r['model']} {r['clusters']} {r['cluster']}{', Zipf' * r['zipf']} {100 * r['single']:.1f}"
+            for r in outside(rows)
+        )
     )
 
 

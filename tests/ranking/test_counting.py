@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 from arena.ranking import (
     Ballots,
@@ -38,13 +38,39 @@ def test_ties_are_half_and_narrow_the_interval():
     assert tied["x"].high <= even["x"].high
 
 
+def wilson(p, size, z):
+    middle, half = p + z**2 / (2 * size), z * math.sqrt(p * (1 - p) / size + z**2 / (4 * size**2))
+    return (middle - half) / (1 + z**2 / size), (middle + half) / (1 + z**2 / size)
+
+
 def test_copied_votes_of_one_voter_count_once():
+    """50 clusters of one size: Wilson's bounds of 49, what C / (C - 1) leaves, with Student's quantile."""
     rows = [("x", "y", "a", 30), ("x", "y", "b", 20)]
-    once = Counting().fit(board_of(*rows), interval=Sandwich())
-    copied = board_of(*[(a, b, o, 4 * t) for a, b, o, t in rows], voter=[i // 4 for i in range(200)])
-    clustered = Counting().fit(copied, interval=Sandwich(cluster="voter"))
-    assert (clustered["x"].low, clustered["x"].high) == pytest.approx((once["x"].low, once["x"].high))
-    assert clustered.diagnostics["clusters"] == 50
+    copied = board_of(*[(a, b, o, 4 * n) for a, b, o, n in rows], voter=[i // 4 for i in range(200)])
+    found = Counting().fit(copied, interval=Sandwich(cluster="voter"))
+    assert (found["x"].low, found["x"].high) == pytest.approx(wilson(0.6, 49, t.ppf(0.975, 49)))
+    assert found.diagnostics["clusters"] == 50
+    assert found.diagnostics["freedom"] == pytest.approx(49)
+
+
+def test_ties_count_for_more_than_their_number():
+    """Half of 100 votes tied: the variance of a vote is 1/8 and not 1/4, so that they say as much as 200."""
+    rows = [("x", "y", "a", 25), ("x", "y", "b", 25), ("x", "y", "tie", 50)]
+    found = Counting().fit(board_of(*rows), interval=Sandwich())
+    assert (found["x"].low, found["x"].high) == pytest.approx(wilson(0.5, 200, 1.959963985))
+
+
+def test_uneven_clusters_have_wilsons_bounds_with_their_own_shares():
+    """One voter has 4 of 8 votes, four have one each: shares 1/2 and 1/8, so 1 / (1/4 + 4/64) - 1 = 2.2."""
+    outcomes = [("x", "y", "a", 3), ("x", "y", "b", 1), ("x", "y", "a", 1), ("x", "y", "b", 3)]
+    found = Counting().fit(
+        board_of(*outcomes, voter=[0] * 4 + [1, 2, 3, 4]), interval=Sandwich(cluster="voter")
+    )
+    # Residuals of the clusters: 3 - 4/2 = 1, and 1/2, -1/2, -1/2, -1/2.
+    variance = (1**2 / (1 - 1 / 2) + 4 * 0.25 / (1 - 1 / 8)) / 8**2
+    low, high = wilson(0.5, 0.25 / variance, t.ppf(0.975, 2.2))
+    assert (found["x"].low, found["x"].high) == pytest.approx((low, high))
+    assert found.diagnostics["freedom"] == pytest.approx(2.2)
 
 
 def test_average_rank_shares_the_places_of_ties_and_puts_the_least_first():

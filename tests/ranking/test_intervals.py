@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from arena.ranking import (
     Ballots,
@@ -17,36 +18,16 @@ from arena.ranking import (
 from arena.ranking.intervals import normal_quantile, rank_interval
 from arena.ranking.result import SCALE
 from tests.ranking.boards import board_of, sampled_board
+from tests.ranking.oracles import bradley_terry, clustered
 
 
 def widths(ranking, items):
     return np.array([ranking[item].high - ranking[item].low for item in items])
 
 
-def brute_force_width(ballots, cluster, weight):
-    """Clustered sandwich by a dense design matrix, one row a vote, sharing no code with the library."""
-    n, votes = len(ballots.items), len(ballots)
-    design = np.zeros((votes, n))
-    design[np.arange(votes), ballots.slot_item[0::2]] = 1.0
-    design[np.arange(votes), ballots.slot_item[1::2]] = -1.0
-    y = 0.5 + 0.5 * np.sign(ballots.slot_rank[1::2] - ballots.slot_rank[0::2])
-    theta = np.zeros(n)
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-design @ theta))
-        hessian = design.T @ (design * (weight * p * (1 - p))[:, None]) + 1.0 / n
-        theta += np.linalg.solve(hessian, design.T @ (weight * (y - p)))
-    number = np.unique(cluster, return_inverse=True)[1]
-    scores = np.zeros((number.max() + 1, n))
-    np.add.at(scores, number, design * (weight * (y - p))[:, None])
-    inverse = np.linalg.inv(hessian)
-    groups = scores.shape[0]
-    variance = np.diag(inverse @ scores.T @ scores @ inverse) * groups / (groups - 1)
-    return 2 * 1.959963984540054 * SCALE * np.sqrt(variance)
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("cluster", ["ballot", "voter", "prompt"])
-def test_the_sandwich_is_the_textbook_one(rng, cluster, weighted):
+def test_the_sandwich_is_that_of_dense_matrices(rng, cluster, weighted):
     board = sampled_board(rng, n=8, size=600)
     weight = rng.gamma(2.0, size=600) if weighted else np.ones(600)
     voter, prompt = rng.integers(40, size=600), rng.integers(25, size=600)
@@ -61,7 +42,13 @@ def test_the_sandwich_is_the_textbook_one(rng, cluster, weighted):
     )
     ranking = BradleyTerry().fit(ballots, interval=Sandwich(cluster=cluster))
     code = {"ballot": np.arange(600), "voter": voter, "prompt": prompt}[cluster]
-    assert widths(ranking, board.items) == pytest.approx(brute_force_width(ballots, code, weight), rel=1e-6)
+    expected = clustered(*bradley_terry(ballots, weight), code)
+    assert widths(ranking, board.items) == pytest.approx(2 * SCALE * expected.width(), rel=1e-6)
+    np.testing.assert_allclose(
+        ranking.covariance.matrix, SCALE**2 * expected.covariance, rtol=1e-6, atol=1e-6
+    )
+    assert ranking.covariance.freedom == pytest.approx(expected.freedom)
+    assert ranking.diagnostics["freedom"] == pytest.approx(expected.freedom.min())
     assert ranking.diagnostics["clusters"] == np.unique(code).size
 
 
@@ -101,7 +88,8 @@ def test_a_resample_without_a_win_does_not_ruin_the_bootstrap(rng):
     ranking = BradleyTerry().fit(board_of(*rows), interval=Bootstrap(replicates=300), rng=rng)
     assert ranking.diagnostics["separated_replicates"] > 100
     assert ranking.diagnostics["phantom_pairs"] == 0
-    assert 100 < ranking["rare"].high - ranking["rare"].low < 3000
+    # Two ballots: one degree of freedom, whose quantile is 12.7.
+    assert 100 < (ranking["rare"].high - ranking["rare"].low) * 1.96 / 12.7 < 3000
     assert 20 < ranking.difference("x", "y").elo < 80
 
 
@@ -156,8 +144,8 @@ def test_level_scales_the_width(rng):
     board = sampled_board(rng, n=4, size=200)
     wide = BradleyTerry().fit(board, interval=Sandwich(level=0.99))
     narrow = BradleyTerry().fit(board, interval=Sandwich(level=0.9))
-    ratio = widths(wide, board.items) / widths(narrow, board.items)
-    assert ratio == pytest.approx(2.5758293 / 1.6448536, rel=1e-6)
+    ratio, freedom = widths(wide, board.items) / widths(narrow, board.items), wide.covariance.freedom
+    assert ratio == pytest.approx(t.ppf(0.995, freedom) / t.ppf(0.95, freedom), rel=1e-6)
     assert normal_quantile(0.95) == pytest.approx(1.959963985)
 
 

@@ -1,7 +1,6 @@
-import math
-
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from arena.ranking import BradleyTerry, InvalidSetting, NotComparable, Sandwich
 from arena.ranking.joint import chance_better, rank_draws, simultaneous
@@ -14,11 +13,12 @@ def fitted(*rows):
     return BradleyTerry().fit(board_of(*rows), interval=Sandwich())
 
 
-def test_two_systems_are_better_by_the_normal_chance_of_their_difference():
+def test_two_systems_are_better_by_students_chance_of_their_difference():
     ranking = fitted(("x", "y", "a", 60), ("y", "x", "a", 40))
     difference = ranking.difference("x", "y")
-    error = (difference.high - difference.low) / 2 / 1.959964
-    expected = 0.5 * (1 + math.erf(difference.elo / error / 2**0.5))
+    freedom = 99  # ballots of one size
+    error = (difference.high - difference.low) / 2 / t.ppf(0.975, freedom)
+    expected = t.cdf(difference.elo / error, freedom)
     chance = chance_better(ranking)
 
     assert chance[0, 1] == pytest.approx(expected)

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.stats import t
 
 from arena.ranking import Ballots, Bootstrap, BradleyTerry, IncompatibleTies, InvalidSetting, Sandwich
 from arena.ranking.counts import compare, tally
 from arena.ranking.registry import fit_from_settings
 from arena.ranking.result import SCALE
 from arena.ranking.tie_fit import tie_is_finite
-from arena.ranking.tie_models import Davidson, GroundedRaoKupper, RaoKupper, Tobt
+from arena.ranking.tie_models import Davidson, GroundedRaoKupper, RaoKupper, Tobt, mean_squares
 from tests.ranking.boards import board_of, sampled_board, scores_of
+from tests.ranking.oracles import Clustered, clustered
 from tests.ranking.test_properties import BATTLES, ITEMS, RING, N, board
 
 MODELS = ["davidson", "rao-kupper", "tobt", "grounded"]
@@ -160,6 +162,21 @@ def test_derivatives_are_those_of_finite_differences(name, rng):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_chances_and_mean_squares_are_those_of_the_printed_formulas(name, rng):
+    model = LIKELIHOODS[name]
+    a, b, parameter = rng.normal(0, 2, 9), rng.normal(0, 2, 9), 1.4
+    beta = model.internal(parameter)
+    printed = chances(name, a, b, parameter)[: 4 if name == "grounded" else 3]
+    assert model.chances(a, b, beta) == pytest.approx(printed, abs=1e-12)
+    # A slope's mean is 0 and its mean square the mean of the negative Hessian.
+    slopes, squares = model.slopes(a, b, beta), mean_squares(model, a, b, beta)
+    bend = model.information(a, b, beta, printed)
+    for rows, square, curvature in zip(slopes, squares, (bend.aa, bend.bb, bend.tt), strict=True):
+        assert (printed * rows).sum(axis=0) == pytest.approx(np.zeros(9), abs=1e-12)
+        assert square == pytest.approx(curvature, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_internal_and_published_parameter_are_inverse(name):
     model = LIKELIHOODS[name]
     assert model.published(model.internal(1.4)) == pytest.approx(1.4)
@@ -167,8 +184,8 @@ def test_internal_and_published_parameter_are_inverse(name):
 
 @pytest.mark.parametrize("cluster", ["ballot", "voter", "prompt"])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_sandwich_is_the_textbook_one(name, cluster, rng):
-    """Scores and Hessian by finite differences of the written-out likelihood, one row a ballot."""
+def test_the_sandwich_is_that_of_the_written_out_likelihood(name, cluster, rng):
+    """Scores, information and Hessian by finite differences, one row a ballot."""
     ballots, _, _ = tied_board(rng, name, n=4, size=300, voters=30, prompts=20)
     ranking = model_of(name).fit(ballots, interval=Sandwich(cluster=cluster))
     theta, parameter = brute_force(name, ballots)
@@ -179,9 +196,11 @@ def test_the_sandwich_is_the_textbook_one(name, cluster, rng):
     if name == "grounded":
         outcome[ballots.all_bad] = 3
 
+    def all_logs(x):
+        return np.log(chances(name, x[item[0::2]], x[item[1::2]], x[n])[: 4 if name == "grounded" else 3])
+
     def logs(x):
-        p = chances(name, x[item[0::2]], x[item[1::2]], x[n])
-        return np.log(p[outcome, np.arange(outcome.size)])
+        return all_logs(x)[outcome, np.arange(outcome.size)]
 
     step = 1e-4
     units = np.eye(n + 1) * step
@@ -197,21 +216,24 @@ def test_the_sandwich_is_the_textbook_one(name, cluster, rng):
     )
     inverse = np.linalg.pinv(-hessian, rcond=1e-6)
     codes = {"ballot": np.arange(300), "voter": ballots.voter, "prompt": ballots.prompt}[cluster]
-    summed = np.zeros((int(codes.max()) + 1, n + 1))
-    np.add.at(summed, codes, scores)
-    groups = np.unique(codes).size
-    covariance = inverse @ summed.T @ summed @ inverse * groups / (groups - 1)
-    centre = np.eye(n) - 1 / n
-    expected = SCALE * np.sqrt(np.diag(centre @ covariance[:n, :n] @ centre))
-    ours = np.array([ranking[i].high - ranking[i].low for i in ballots.items]) / (2 * 1.959963984540054)
-    assert ours == pytest.approx(expected, rel=2e-3)
+    slopes = [(all_logs(x + u) - all_logs(x - u)) / (2 * step) for u in units]
+    information = np.stack([(np.exp(all_logs(x)) * slope**2).sum(axis=0) for slope in slopes], axis=1)
+    found = clustered(inverse, scores, information, codes)
+    centre = np.zeros((n + 1, n + 1))
+    centre[:n, :n], centre[n, n] = np.eye(n) - 1 / n, 1
+    width = Clustered(centre @ found.covariance @ centre, found.freedom).width()
+    ours = np.array([ranking[i].high - ranking[i].low for i in ballots.items]) / 2
+    assert ours == pytest.approx(SCALE * width[:n], rel=2e-3)
+    assert ranking.covariance.freedom == pytest.approx(found.freedom[:n], rel=1e-3)
     tie = ranking.diagnostics["tie_parameter"]
-    width = 2 * 1.959963984540054 * math.sqrt(covariance[n, n])
-    assert tie["high"] - tie["low"] == pytest.approx(width, rel=0.1)  # ours is symmetric in the logarithm
+    assert tie["high"] - tie["low"] == pytest.approx(2 * width[n], rel=0.1)  # symmetric in the logarithm
     if name == "grounded":
+        counts = np.unique(codes, return_counts=True)[1]
+        shared = 1 / np.square(counts / counts.sum()).sum() - 1
+        variance = found.covariance[:n, :n].mean()
         ground = ranking.diagnostics["ground"]
-        width = 2 * 1.959963984540054 * SCALE * math.sqrt(covariance[:n, :n].mean())
-        assert ground["high"] - ground["low"] == pytest.approx(width, rel=2e-3)
+        expected = 2 * SCALE * t.ppf(0.975, shared) * math.sqrt(variance)
+        assert ground["high"] - ground["low"] == pytest.approx(expected, rel=2e-3)
 
 
 @pytest.mark.parametrize("name", MODELS)

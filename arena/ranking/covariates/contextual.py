@@ -27,6 +27,7 @@ from arena.ranking.covariates.spread import (
     covariate_sandwich,
 )
 from arena.ranking.errors import InvalidSetting, MissingRandomness, TooFewClusters
+from arena.ranking.freedom import student
 from arena.ranking.graph import Separation, components
 from arena.ranking.intervals import Bootstrap, Interval, Spread, both_ways, normal_quantile
 from arena.ranking.island import PHANTOM, Island, TieSetting, settle
@@ -232,7 +233,10 @@ class _Estimate:
 
     def coefficients(self, spread: Spread | None, quantile: float) -> list[dict[str, Any]]:
         sd, gamma = self.contrasts.sd.tolist(), self.fit.solution.point.gamma.tolist()
-        error = None if spread is None else np.sqrt(np.maximum(np.diag(spread.covariance), 0.0)).tolist()
+        width: list[float] | None = None
+        if spread is not None:
+            error = SCALE * np.sqrt(np.maximum(np.diag(spread.covariance), 0.0))
+            width = (student(quantile, spread.freedom) * error).tolist()
         rows = []
         for k, (name, contrast) in enumerate(self.contrasts.covariates):
             elo = SCALE * gamma[k]
@@ -243,8 +247,8 @@ class _Estimate:
                     "sd": sd[k],
                     "coefficient": gamma[k],
                     "elo_per_sd": elo,
-                    "low": None if error is None else elo - quantile * SCALE * error[k],
-                    "high": None if error is None else elo + quantile * SCALE * error[k],
+                    "low": None if width is None else elo - width[k],
+                    "high": None if width is None else elo + width[k],
                     "elo_per_unit": elo / sd[k],
                     "variance_inflation": float(self.inflation[k]),
                 }
@@ -264,8 +268,8 @@ class _Estimate:
 
     def tie_parameter(self, model: TieModel, spreads: list[Spread] | None, quantile: float) -> dict[str, Any]:
         beta = self.fit.solution.point.beta
-        variance = None if spreads is None else spreads[0].tie_variance
-        width = None if variance is None else quantile * math.sqrt(max(variance, 0.0))
+        margin = None if spreads is None else spreads[0].tie
+        width = None if margin is None else margin.width(quantile)
         return {
             "name": model.parameter,
             "estimate": model.published(beta),

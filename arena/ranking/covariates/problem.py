@@ -23,7 +23,7 @@ from arena.ranking.graph import strong_components
 from arena.ranking.island import PHANTOM, Island
 from arena.ranking.newton import laplacian
 from arena.ranking.tie_fit import Factor, tie_is_finite
-from arena.ranking.tie_models import TieModel
+from arena.ranking.tie_models import TieModel, mean_squares
 
 _COLLINEAR = 1e-8  # share of its variation that a covariate, or a mix of them, must have to itself
 
@@ -60,6 +60,7 @@ class Outcomes(Protocol):
     def weight(self) -> Floats: ...
     def slopes(self, eta: Floats, beta: float, part: slice) -> Slopes: ...
     def bend(self, eta: Floats, beta: float, part: slice) -> Bend: ...
+    def mean_squares(self, eta: Floats, beta: float) -> Slopes: ...
     def log_likelihood(self, eta: Floats, beta: float, rows: slice | Bools) -> float: ...
 
 
@@ -88,6 +89,10 @@ class HalfTies:
         bend *= 0.25
         bend *= self.weight[part]
         return Bend(bend, None, None)
+
+    def mean_squares(self, eta: Floats, beta: float) -> Slopes:
+        """Expected squares of the slopes of one unit of weight."""
+        return Slopes(0.25 * (1.0 - np.tanh(0.5 * eta) ** 2), None)
 
     def log_likelihood(self, eta: Floats, beta: float, rows: slice | Bools) -> float:
         # log(2 cosh(eta / 2)), the mean of -log P over a win and a loss
@@ -119,6 +124,11 @@ class TiesApart:
     def bend(self, eta: Floats, beta: float, part: slice) -> Bend:
         found = self.model.information(eta, np.zeros_like(eta), beta, self.won[:, part])
         return Bend(found.aa, found.at, found.tt)
+
+    def mean_squares(self, eta: Floats, beta: float) -> Slopes:
+        """Expected squares of the slopes of one unit of weight."""
+        found = mean_squares(self.model, eta, np.zeros_like(eta), beta)
+        return Slopes(found.a, found.t)
 
     def log_likelihood(self, eta: Floats, beta: float, rows: slice | Bools) -> float:
         return self.model.log_likelihood(eta, np.zeros_like(eta), beta, self.won[:, rows])

@@ -18,8 +18,10 @@ from arena.ranking.covariates.fit import CovariateSolution, climb
 from arena.ranking.covariates.problem import CovariateProblem, entry_outcomes, pose
 from arena.ranking.covariates.rows import CHUNK, Design, numbered
 from arena.ranking.errors import SeparatedCovariates
-from arena.ranking.intervals import Spread, small_sample
+from arena.ranking.freedom import Margin, freedom_of, raised
+from arena.ranking.intervals import Spread, centred, small_sample
 from arena.ranking.island import Island
+from arena.ranking.scores import Squares, raised_rows
 from arena.ranking.tie_models import TieModel
 
 _REPLICATE_TOLERANCE = 1e-7
@@ -80,35 +82,9 @@ def clusters_of_comparisons(ballots: Ballots, comparisons: Comparisons, cluster:
 
 
 def covariate_sandwich(fit: CovariateFit, clusters: Clusters) -> Spreads:
-    """H^-1 G H^-1 of all parameters together, as `arena.ranking.intervals.sandwich` defines G."""
-    rows, row_of, n = fit.design.rows, fit.design.row_of, fit.design.rows.n
-    scores, code, count = _scores(fit), clusters.code, clusters.n
-    if code is None:
-        square, cross, tie = scores.eta**2, None, 0.0
-        if scores.tie is not None:
-            cross, tie = scores.eta * scores.tie, float(scores.tie @ scores.tie)
-        if row_of is not None:
-            square = sum_by(row_of, square, rows.pair.size)
-            cross = None if cross is None else sum_by(row_of, cross, rows.pair.size)
-        meat = rows.moments(square, cross, tie)
-    else:
-        pair = rows.pair if row_of is None else rows.pair[row_of]
-        by_pair = sparse.coo_array((scores.eta, (code, pair)), shape=(count, rows.left.size))
-        strengths = sparse.csr_array(by_pair) @ _incidence(rows.left, rows.right, n)
-        others = np.zeros((count, fit.problem.size - n))
-        for column, value in enumerate(rows.value):
-            each = value if row_of is None else value[row_of]
-            others[:, column] = sum_by(code, scores.eta * each, count)
-        if scores.tie is not None:
-            others[:, -1] = sum_by(code, scores.tie, count)
-        meat = np.empty((fit.problem.size,) * 2)
-        meat[:n, :n] = (strengths.T @ strengths).toarray()
-        meat[:n, n:] = strengths.T @ others
-        meat[n:, :n] = meat[:n, n:].T
-        meat[n:, n:] = others.T @ others
-    meat *= small_sample(clusters.n)
-    meat += _crossing(fit)
-    return _spreads(fit, clusters, _between(fit, meat), 0)
+    """H^-1 G H^-1 of all parameters together, as `arena.ranking.intervals.Sandwich` defines G."""
+    squares = _squares(fit, clusters)
+    return _spreads(fit, clusters, _between(fit, squares.scores + _crossing(fit)), squares.shares, 0)
 
 
 def covariate_bootstrap(
@@ -162,16 +138,25 @@ def covariate_bootstrap(
         covariance[:-1, :-1] = strengths
         covariance[-1, -1] = draws[whole, -1].var(ddof=1) if whole.sum() > 1 else 0.0
     covariance = np.atleast_2d(covariance) * small_sample(count) + _between(fit, _crossing(fit))
-    return _spreads(fit, clusters, covariance, separated)
+    return _spreads(fit, clusters, covariance, _squares(fit, clusters).shares, separated)
 
 
 class _Scores(NamedTuple):
-    """float64[c] each: every comparison's derivative of the log-likelihood by its eta and by the tie
-    parameter; 0 on pairs across strong components, where all outcomes are alike.
+    """Every comparison's derivatives of the log-likelihood by its eta and by the tie parameter, and their
+    expected squares; 0 on pairs across strong components, where all outcomes are alike.
+
+    pair                    int64[c], position in `Rows.left`
+    value                   float64[F, c], covariates
+    eta, information        float64[c]
+    tie, tie_information    float64[c], or None without a tie parameter
     """
 
+    pair: Ints
+    value: Floats
     eta: Floats
+    information: Floats
     tie: Floats | None
+    tie_information: Floats | None
 
 
 def _scores(fit: CovariateFit) -> _Scores:
@@ -190,7 +175,155 @@ def _scores(fit: CovariateFit) -> _Scores:
         eta[part] = np.where(across[row], 0.0, found.eta) if has_across else found.eta
         if tie is not None and found.tie is not None:
             tie[part] = np.where(across[row], 0.0, found.tie)
-    return _Scores(votes.by_comparison(eta), None if tie is None else votes.by_comparison(tie))
+    known = fit.problem.outcomes.mean_squares(eta_of_rows, point.beta)
+    weight = None if votes.weight is None else votes.by_comparison(votes.weight)
+    row_of = slice(None) if fit.design.row_of is None else fit.design.row_of
+
+    def of_comparisons(by_row: Floats) -> Floats:
+        each: Floats = np.where(across, 0.0, by_row)[row_of]
+        return each if weight is None else weight * each
+
+    return _Scores(
+        rows.pair[row_of],
+        rows.value[:, row_of],
+        votes.by_comparison(eta),
+        of_comparisons(known.eta),
+        None if tie is None else votes.by_comparison(tie),
+        None if known.tie is None else of_comparisons(known.tie),
+    )
+
+
+def _squares(fit: CovariateFit, clusters: Clusters) -> Squares:
+    """Squared scores of strengths, coefficients and tie parameter, and the clusters' shares of each."""
+    scores = _scores(fit)
+    if clusters.code is None:
+        return _single_squares(fit, scores)
+    rows, n, code, count = fit.design.rows, fit.design.rows.n, clusters.code, clusters.n
+    # The imaginary part is the information; at the right end the score alone changes its sign.
+    each = scores.eta + 1j * scores.information
+    by_pair = sparse.csr_array(sparse.coo_array((each, (code, scores.pair)), shape=(count, rows.left.size)))
+    strengths = by_pair @ _ends(rows.left, n) - by_pair.conj() @ _ends(rows.right, n)
+    own, shares = raised_rows(strengths)
+    others = np.zeros((count, fit.problem.size - n))
+    known = np.zeros_like(others)
+    for column, value in enumerate(scores.value):
+        others[:, column] = sum_by(code, scores.eta * value, count)
+        known[:, column] = sum_by(code, scores.information * value**2, count)
+    if scores.tie is not None and scores.tie_information is not None:
+        others[:, -1] = sum_by(code, scores.tie, count)
+        known[:, -1] = sum_by(code, scores.tie_information, count)
+    total = known.sum(axis=0)
+    known /= np.where(total > 0, total, 1.0)
+    others *= raised(known)
+    meat = np.empty((fit.problem.size,) * 2)
+    meat[:n, :n] = (own.T @ own).toarray()
+    meat[:n, n:] = own.T @ others
+    meat[n:, :n] = meat[:n, n:].T
+    meat[n:, n:] = others.T @ others
+    return Squares(meat, np.append(shares, (known**2).sum(axis=0)))
+
+
+def _single_squares(fit: CovariateFit, scores: _Scores) -> Squares:
+    """The same where each comparison is a cluster: no table of them is made."""
+    n, size, found = fit.design.rows.n, fit.problem.size, _Singles.of(fit, scores)
+    left, right = fit.design.rows.left[found.pair], fit.design.rows.right[found.pair]
+
+    def known_of(information: Floats, total: Floats | float) -> _Known:
+        share = information / np.where(np.asarray(total) > 0, total, 1.0)
+        return _Known(raised(share), found.times * share**2)
+
+    known = found.times * found.information
+    total = sum_by(left, known, n) + sum_by(right, known, n)
+    at_left, at_right = (known_of(found.information, total[end]) for end in (left, right))
+    shares = np.zeros(size)
+    shares[:n] = sum_by(left, at_left.square, n) + sum_by(right, at_right.square, n)
+    meat = np.zeros((size, size))
+    apart = sum_by(left * n + right, found.square * at_left.raised * at_right.raised, n * n).reshape(n, n)
+    own = sum_by(left, found.square * at_left.raised**2, n)
+    own += sum_by(right, found.square * at_right.raised**2, n)
+    meat[:n, :n] = np.diag(own) - apart - apart.T
+    columns = []
+    for column, value in enumerate(found.value, start=n):
+        information = found.information * value**2
+        of_value = known_of(information, float(found.times @ information))
+        shares[column] = of_value.square.sum()
+        columns.append(value * of_value.raised)
+    products = [found.square] * len(columns)  # of the column's own score with that of eta
+    if found.tie_information is not None and found.cross is not None:
+        of_tie = known_of(found.tie_information, float(found.times @ found.tie_information))
+        shares[-1] = of_tie.square.sum()
+        columns.append(of_tie.raised)
+        products.append(found.cross)
+    for j, (one, product) in enumerate(zip(columns, products, strict=True), start=n):
+        across = sum_by(left, product * one * at_left.raised, n)
+        across -= sum_by(right, product * one * at_right.raised, n)
+        meat[:n, j] = meat[j, :n] = across
+        for k, other in enumerate(columns[: j - n], start=n):
+            meat[j, k] = meat[k, j] = product @ (one * other)
+        both = product if found.tie is None or j < size - 1 else found.tie
+        meat[j, j] = both @ one**2
+    return Squares(meat, shares)
+
+
+class _Known(NamedTuple):
+    """float64[c] each: what a comparison's score is multiplied by, and its squared share (of all merged)."""
+
+    raised: Floats
+    square: Floats
+
+
+class _Singles(NamedTuple):
+    """Single comparisons, those of one row merged if all weigh 1: they know the same.
+
+    times                   float64[c], how many there are
+    square, cross, tie      float64[c], sums of eta eta, eta tie, tie tie
+    """
+
+    pair: Ints
+    value: Floats
+    times: Floats
+    information: Floats
+    tie_information: Floats | None
+    square: Floats
+    cross: Floats | None
+    tie: Floats | None
+
+    @classmethod
+    def of(cls, fit: CovariateFit, scores: _Scores) -> _Singles:
+        rows, row_of, votes = fit.design.rows, fit.design.row_of, fit.design.votes
+        square = scores.eta**2
+        cross = None if scores.tie is None else scores.eta * scores.tie
+        tie = None if scores.tie is None else scores.tie**2
+        if row_of is None or votes.weight is not None:
+            return cls(
+                scores.pair,
+                scores.value,
+                np.ones(square.size),
+                scores.information,
+                scores.tie_information,
+                square,
+                cross,
+                tie,
+            )
+        size = rows.pair.size
+        one_of = np.zeros(size, dtype=np.int64)
+        one_of[row_of] = np.arange(row_of.size)
+        return cls(
+            rows.pair,
+            rows.value,
+            np.bincount(row_of, minlength=size).astype(np.float64),
+            scores.information[one_of],
+            None if scores.tie_information is None else scores.tie_information[one_of],
+            sum_by(row_of, square, size),
+            None if cross is None else sum_by(row_of, cross, size),
+            None if tie is None else sum_by(row_of, tie, size),
+        )
+
+
+def _ends(end: Ints, n: int) -> sparse.csr_array:
+    """Sparse float64[Q, n], rows e_end."""
+    entries = (np.ones(end.size), (np.arange(end.size), end))
+    return sparse.csr_array(sparse.coo_array(entries, shape=(end.size, n)))
 
 
 def _crossing(fit: CovariateFit) -> Floats:
@@ -208,10 +341,12 @@ def _between(fit: CovariateFit, meat: Floats) -> Floats:
     return 0.5 * (covariance + covariance.T)
 
 
-def _spreads(fit: CovariateFit, clusters: Clusters, covariance: Floats, separated: int) -> Spreads:
+def _spreads(
+    fit: CovariateFit, clusters: Clusters, covariance: Floats, shares: Floats, separated: int
+) -> Spreads:
     rows, n = fit.design.rows, fit.design.rows.n
-    end = n + rows.n_covariates
-    tie_variance = float(covariance[-1, -1]) if fit.problem.is_tie_free else None
+    end, freedom = n + rows.n_covariates, freedom_of(shares)
+    tie = Margin(float(covariance[-1, -1]), float(freedom[-1])) if fit.problem.is_tie_free else None
     row_of = fit.design.row_of
     pair = rows.pair if row_of is None else rows.pair[row_of]
     known = _met_by_two(rows.left, rows.right, n, pair, clusters.code)
@@ -219,11 +354,10 @@ def _spreads(fit: CovariateFit, clusters: Clusters, covariance: Floats, separate
     for block in rows.blocks:
         met = len(rows.blocks) == 1
         count = clusters.n if met else _count_within(rows.left, block, pair, clusters.code)
-        components.append(
-            Spread(covariance[block, block], known[block], count, separated, tie_variance=tie_variance)
-        )
+        own = centred(covariance[block, block])
+        components.append(Spread(own, freedom[block], known[block], count, separated, tie=tie))
     whole = np.ones(rows.n_covariates, dtype=np.bool_)
-    return Spreads(components, Spread(covariance[n:end, n:end], whole, clusters.n, separated))
+    return Spreads(components, Spread(covariance[n:end, n:end], freedom[n:end], whole, clusters.n, separated))
 
 
 def _met_by_two(left: Ints, right: Ints, n: int, pair: Ints, code: Ints | None) -> Bools:
@@ -250,11 +384,3 @@ def _met_by_two(left: Ints, right: Ints, n: int, pair: Ints, code: Ints | None) 
 def _count_within(left: Ints, block: slice, pair: Ints, code: Ints | None) -> int:
     within = ((left >= block.start) & (left < block.stop))[pair]
     return int(within.sum()) if code is None else np.unique(code[within]).size
-
-
-def _incidence(left: Ints, right: Ints, n: int) -> sparse.csr_array:
-    """Sparse float64[Q, n], rows e_left - e_right."""
-    row = np.tile(np.arange(left.size), 2)
-    value = np.repeat([1.0, -1.0], left.size)
-    entries = (value, (row, np.concatenate([left, right])))
-    return sparse.csr_array(sparse.coo_array(entries, shape=(left.size, n)))

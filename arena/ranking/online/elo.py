@@ -23,8 +23,9 @@ from arena.ranking.counts import (
     tally,
 )
 from arena.ranking.errors import InvalidSetting, MissingRandomness, TooFewClusters
+from arena.ranking.freedom import by_comparisons, least_freedom, student
 from arena.ranking.graph import components
-from arena.ranking.intervals import Bootstrap, Interval, normal_quantile
+from arena.ranking.intervals import Bootstrap, Interval, normal_quantile, small_sample
 from arena.ranking.result import SCALE, Ranking
 
 _NATURAL = 1.0 / SCALE
@@ -72,9 +73,11 @@ class Elo:
         """Rate every item. `rng` draws orders and resamples; a single pass without an interval needs none.
 
         The interval is a `Bootstrap` or None: each replicate draws clusters with replacement and one order of
-        their votes, so its bounds hold the noise of one order, too, and are on the wide side.
+        their votes, so its bounds hold the noise of one order, too, and are on the wide side. Its quantile is
+        Student's, with the degrees of freedom of the clusters' shares of a system's comparisons.
 
-        Diagnostics: `order_sd`, the largest standard deviation of a system's rating over the orders.
+        Diagnostics: `order_sd`, the largest standard deviation of a system's rating over the orders;
+        `freedom`, the least degrees of freedom, if there is an interval.
         Raises InvalidSetting for a Sandwich, MissingRandomness, TooFewClusters, MissingClusters.
         """
         if interval is not None and not isinstance(interval, Bootstrap):
@@ -91,16 +94,17 @@ class Elo:
         else:
             orders = np.stack([game.play(rng.permutation(every)) for _ in range(self.permutations)])
         mean = orders.mean(axis=0) + self.anchor_mean
-        estimate, clusters = Estimate(mean, None, None), None
-        if interval is not None and rng is not None:
-            estimate, clusters = _bounded(mean, game, ballots, interval, rng)
         diagnostics = plain_diagnostics(ballots.items, comparisons, total, groups)
+        estimate, diagnostics["clusters"] = Estimate(mean, None, None), None
+        if interval is not None and rng is not None:
+            estimate, diagnostics["clusters"], freedom = _bounded(mean, game, ballots, interval, rng)
+            diagnostics["freedom"] = least_freedom([freedom[group] for group in groups])
         sd = float(orders.std(axis=0, ddof=1).max()) if orders.shape[0] > 1 and orders.size else None
         return Ranking(
             ratings=plain_ratings(
                 ballots.items, total, groups, estimate, provisional_below=self.provisional_below
             ),
-            diagnostics={**diagnostics, "order_sd": sd, "clusters": clusters},
+            diagnostics={**diagnostics, "order_sd": sd},
             settings={"model": "elo", **asdict(self), "scale": 400.0, "interval": described(interval)},
         )
 
@@ -186,9 +190,17 @@ class Game:
         return Forecast(np.array(rating), loss / weight if weight else None)
 
 
+class _Bounded(NamedTuple):
+    """Ratings with their bounds, how many clusters were drawn from, and float64[n] degrees of freedom."""
+
+    estimate: Estimate
+    clusters: int
+    freedom: Floats
+
+
 def _bounded(
     mean: Floats, game: Game, ballots: Ballots, interval: Bootstrap, rng: np.random.Generator
-) -> tuple[Estimate, int]:
+) -> _Bounded:
     code = cluster_codes(ballots, interval.cluster)
     code = np.arange(len(ballots)) if code is None else code
     used = np.flatnonzero(np.diff(game.start))
@@ -199,5 +211,11 @@ def _bounded(
     for replicate in range(interval.replicates):
         times = np.bincount(rng.integers(names.size, size=names.size), minlength=names.size)
         draws[replicate] = game.play(rng.permutation(np.repeat(used, times[row])))
-    width = normal_quantile(interval.level) * draws.std(axis=0, ddof=1)
-    return Estimate(mean, mean - width, mean + width), names.size
+    sizes = np.diff(game.start)
+    cluster = np.repeat(row, sizes[used])
+    freedom = by_comparisons(
+        cluster, (np.array(game.first), np.array(game.second)), np.array(game.step), mean.size
+    )
+    error = draws.std(axis=0, ddof=1) * math.sqrt(small_sample(names.size))
+    width = student(normal_quantile(interval.level), freedom) * error
+    return _Bounded(Estimate(mean, mean - width, mean + width), names.size, freedom)

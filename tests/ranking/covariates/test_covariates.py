@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
+from scipy.stats import t
 
 from arena.ranking import (
     Ballots,
@@ -24,6 +25,7 @@ from arena.ranking.covariates.contextual import ContextualBradleyTerry
 from arena.ranking.errors import CollinearCovariates, InvalidFeature, SeparatedCovariates
 from arena.ranking.result import SCALE
 from tests.ranking.boards import published_ballots, published_rows, sampled_board, scores_of
+from tests.ranking.oracles import both_ways, clustered
 from tests.ranking.test_ties import chances
 
 GAMMA = np.array([0.4, -0.2])
@@ -292,19 +294,16 @@ def test_bounds_of_coefficients_cover_the_truth_as_often_as_they_say():
 
 
 def dense_sandwich(z, y, code):
-    """Covariance of all parameters in the gauge with strengths of mean 0, from dense matrices."""
+    """Of all parameters in the gauge with strengths of mean 0, from dense matrices."""
     beta = logistic(z, y)
     p = expit(z @ beta)
     bread = np.linalg.pinv((z * (p * (1 - p))[:, None]).T @ z, rcond=1e-10)
-    scores = np.zeros((code.max() + 1, z.shape[1]))
-    np.add.at(scores, code, z * (y - p)[:, None])
-    count = np.unique(code).size
-    return count / (count - 1) * bread @ scores.T @ scores @ bread
+    return clustered(bread, z * (y - p)[:, None], z**2 * (p * (1 - p))[:, None], code)
 
 
-def _assert_bounds(ranking, ballots, covariance):
-    n = len(ballots.items)
-    width = 1.959964 * SCALE * np.sqrt(np.diag(covariance))
+def _assert_bounds(ranking, ballots, expected):
+    n, covariance = len(ballots.items), expected.covariance
+    width = SCALE * expected.width()
     ours = [ranking[item].high - ranking[item].score for item in ballots.items]
     ours += [row["high"] - row["elo_per_sd"] for row in ranking.diagnostics["covariates"]]
     assert ours == pytest.approx(width, rel=1e-6)
@@ -328,7 +327,7 @@ def test_two_way_clusters_add_and_take_away(rng):
     ways = (ballots.voter, ballots.prompt, ballots.voter * 30 + ballots.prompt)
     voter, prompt, both = (dense_sandwich(z, y, code) for code in ways)
     ranking = BOTH.fit(ballots, interval=Sandwich(cluster="voter,prompt"))
-    _assert_bounds(ranking, ballots, voter + prompt - both)
+    _assert_bounds(ranking, ballots, both_ways(voter, prompt, both))
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson"])
@@ -358,11 +357,12 @@ def test_the_bootstrap_agrees_with_the_sandwich(ties, cluster, rng):
 def test_differences_between_systems_carry_their_covariance(rng):
     ballots, _ = styled_board(rng, size=1200)
     z, y = design(ballots)
-    covariance = dense_sandwich(z, y, np.arange(1200))
+    covariance, freedom = dense_sandwich(z, y, np.arange(1200))
     found = BOTH.fit(ballots, interval=Sandwich()).difference("s0", "s1")
     contrast = np.eye(8)[0] - np.eye(8)[1]
+    quantile = t.ppf(0.975, freedom[:2].min())
     assert found.high - found.elo == pytest.approx(
-        1.959964 * SCALE * np.sqrt(contrast @ covariance @ contrast), rel=1e-6
+        quantile * SCALE * np.sqrt(contrast @ covariance @ contrast), rel=1e-6
     )
 
 
@@ -394,7 +394,7 @@ def test_a_level_that_the_first_comparisons_lack_is_not_lost(rng):
 def test_components_share_the_coefficients_and_nothing_else(rng):
     ballots, _ = styled_board(rng, n=4, size=2000, groups=2, voters=50)
     z, y = design(ballots)
-    expected, covariance = logistic(z, y), dense_sandwich(z, y, ballots.voter)
+    expected, clusters = logistic(z, y), dense_sandwich(z, y, ballots.voter)
     ranking = BOTH.fit(ballots, interval=Sandwich(cluster="voter"))
     theta, gamma = estimates(ranking, ballots.items)
     for block in (slice(0, 4), slice(4, 8)):
@@ -404,7 +404,7 @@ def test_components_share_the_coefficients_and_nothing_else(rng):
     assert [len(part["items"]) for part in parts] == [4, 4]
     assert {ranking[item].component for item in ballots.items} == {0, 1}
     assert not ranking.covariance.matrix[:4, 4:].any()
-    width = 1.959964 * SCALE * np.sqrt(np.diag(covariance)[8:])
+    width = SCALE * clusters.width()[8:]
     ours = [row["high"] - row["elo_per_sd"] for row in ranking.diagnostics["covariates"]]
     assert ours == pytest.approx(width, rel=1e-6)
     eta = z @ expected
