@@ -35,6 +35,7 @@ from arena.ranking.island import PHANTOM, Island, Solve, TieSetting, settle
 from arena.ranking.newton import TOLERANCE, newton
 from arena.ranking.resampling import bootstrap
 from arena.ranking.result import SCALE, Ranking
+from arena.ranking.settings import check_shared
 from arena.ranking.sufficient import Reading, Statistics
 from arena.ranking.tie_models import Davidson, GroundedRaoKupper, RaoKupper, TieModel, Tobt
 
@@ -98,8 +99,7 @@ class BradleyTerry:
     def __post_init__(self) -> None:
         if self.ties not in get_args(Ties):
             raise InvalidSetting(f"ties must be one of {', '.join(get_args(Ties))}, not {self.ties!r}")
-        if self.both_bad not in get_args(BothBad):
-            raise InvalidSetting(f"both_bad must be 'tie', 'drop' or 'grounded', not {self.both_bad!r}")
+        check_shared(self, both_bad=get_args(BothBad))
         if self.both_bad == "grounded" and self.ties != "rao-kupper":
             raise IncompatibleTies(f"both_bad='grounded' needs ties='rao-kupper', not {self.ties!r}")
         if self.tie_threshold is not None and self.ties != "tobt":
@@ -120,12 +120,6 @@ class BradleyTerry:
             raise IncompatibleTies(
                 f"flip_rate and solvers but Newton's need ties='half' or 'ignore', not {self.ties!r}"
             )
-        if not (math.isfinite(self.prior) and self.prior >= 0):
-            raise InvalidSetting(f"prior must be finite and not negative, not {self.prior}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

@@ -30,6 +30,7 @@ from arena.ranking.graph import components
 from arena.ranking.intervals import Interval, Sandwich, normal_quantile
 from arena.ranking.result import Ranking
 from arena.ranking.scores import raised_rows
+from arena.ranking.settings import check_shared
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,7 @@ class Counting:
     def __post_init__(self) -> None:
         if self.score not in ("win_rate", "average_rank"):
             raise InvalidSetting(f"score must be 'win_rate' or 'average_rank', not {self.score!r}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

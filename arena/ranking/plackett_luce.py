@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -38,7 +38,6 @@ from arena.ranking.counts import (
 )
 from arena.ranking.errors import (
     BallotTooWide,
-    InvalidSetting,
     MissingRandomness,
     NotConverged,
     PairsOnly,
@@ -60,6 +59,7 @@ from arena.ranking.island import PHANTOM, half_tie_problem
 from arena.ranking.newton import TOLERANCE, PairProblem, Solution, laplacian, newton
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scores import Squares, squared_rows
+from arena.ranking.settings import check_shared
 
 WIDEST_TIED = 9
 """Compared items a ballot may have where ties are in the model: 511 sets can be chosen out of 9."""
@@ -96,14 +96,7 @@ class PlackettLuce:
     provisional_below: int = 50
 
     def __post_init__(self) -> None:
-        if self.both_bad not in get_args(BothBad) or self.both_bad == "grounded":
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if not (math.isfinite(self.prior) and self.prior >= 0):
-            raise InvalidSetting(f"prior must be finite and not negative, not {self.prior}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

@@ -30,7 +30,7 @@ INSIDE = (
         "poisson",
         "resampling",
     ),
-    *("scored", "scores", "table_problem", "tie_fit", "tie_models", "votes_file"),
+    *("scored", "scores", "settings", "table_problem", "tie_fit", "tie_models", "votes_file"),
     *("covariates.contrasts", "covariates.fit", "covariates.problem", "covariates.rows", "covariates.spread"),
     *("cycles.fibre", "cycles.holm", "voters.ideal_point_fit", "voters.mixture_fit", "voters.voter_table"),
 )

@@ -33,6 +33,7 @@ from arena.ranking.intervals import Bootstrap, Interval, Spread, both_ways, norm
 from arena.ranking.island import PHANTOM, Island, TieSetting, settle
 from arena.ranking.newton import TOLERANCE, Solution
 from arena.ranking.result import SCALE, Ranking
+from arena.ranking.settings import check_shared
 from arena.ranking.tie_models import Davidson, RaoKupper, TieModel, Tobt
 
 Ties = Literal["half", "ignore", "davidson", "rao-kupper", "tobt"]
@@ -85,14 +86,7 @@ class ContextualBradleyTerry:
             raise InvalidSetting("a contextual model needs covariates, or position=True")
         if self.ties not in get_args(Ties):
             raise InvalidSetting(f"ties must be one of {', '.join(get_args(Ties))}, not {self.ties!r}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if not (math.isfinite(self.prior) and self.prior >= 0):
-            raise InvalidSetting(f"prior must be finite and not negative, not {self.prior}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

@@ -31,6 +31,7 @@ from arena.ranking.intervals import Interval
 from arena.ranking.newton import newton
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scored import Shown, Table, rank_by_tables, tables_of
+from arena.ranking.settings import check_shared
 from arena.ranking.table_problem import Base, base_of, problem_of
 
 TOLERANCE = 1e-7
@@ -229,12 +230,7 @@ class GeneralPreference:
             raise InvalidSetting(f"ridge must be finite and above 0, not {self.ridge}")
         if self.max_rank < 0 or self.folds < 2 or self.triples < 0:
             raise InvalidSetting("max_rank and triples must not be negative, folds must be 2 or more")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

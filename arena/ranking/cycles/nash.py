@@ -20,6 +20,7 @@ from arena.ranking.errors import InvalidPlan, InvalidSetting, NotConverged
 from arena.ranking.intervals import Interval
 from arena.ranking.result import Ranking
 from arena.ranking.scored import Shown, Table, rank_by_tables
+from arena.ranking.settings import check_shared
 from arena.ranking.table_problem import Base, base_of
 
 Payoff = Literal["share", "margin", "fitted"]
@@ -184,10 +185,7 @@ class NashLottery:
             raise InvalidSetting(f"rank must not be negative, not {self.rank}")
         if not (math.isfinite(self.ridge) and self.ridge > 0):
             raise InvalidSetting(f"ridge must be finite and above 0, not {self.ridge}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

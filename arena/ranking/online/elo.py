@@ -27,6 +27,7 @@ from arena.ranking.freedom import by_comparisons, least_freedom, student
 from arena.ranking.graph import components
 from arena.ranking.intervals import Bootstrap, Interval, normal_quantile, small_sample
 from arena.ranking.result import SCALE, Ranking
+from arena.ranking.settings import check_shared
 
 _NATURAL = 1.0 / SCALE
 """Natural-log units per Elo point."""
@@ -60,12 +61,7 @@ class Elo:
             raise InvalidSetting(f"k_factor must be finite and above 0, not {self.k_factor}")
         if self.permutations < 0:
             raise InvalidSetting(f"permutations must not be negative, not {self.permutations}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

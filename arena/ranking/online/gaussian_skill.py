@@ -29,6 +29,7 @@ from arena.ranking.errors import (
 from arena.ranking.intervals import Bootstrap, Interval
 from arena.ranking.result import Ranking
 from arena.ranking.scored import Shown, rank_by_weights
+from arena.ranking.settings import check_shared
 
 Update = Literal["adjacent", "pairwise-sum", "weng-lin-bt", "weng-lin-tm", "weng-lin-pl"]
 """Which pairs of a ballot move the skills, and how: see `GaussianSkill`."""
@@ -127,10 +128,7 @@ class GaussianSkill:
             raise InvalidSetting(f"variance_floor must lie above 0 and up to 1, not {self.variance_floor}")
         if self.permutations < 0:
             raise InvalidSetting(f"permutations must not be negative, not {self.permutations}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def start(self, n: int) -> SkillState:
         """The state of `n` items without a ballot."""

@@ -21,6 +21,7 @@ from arena.ranking.intervals import Interval
 from arena.ranking.newton import PairProblem, ground, laplacian, newton
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scored import Shown, Table, rank_by_tables
+from arena.ranking.settings import check_shared
 from arena.ranking.table_problem import base_of, problem_of
 
 TOLERANCE = 1e-9
@@ -172,12 +173,7 @@ class RobustBradleyTerry:
             raise InvalidSetting(f"dispersion must be 'estimated' or above 0, not {self.dispersion!r}")
         if not 0.0 < self.level < 1.0:
             raise InvalidSetting(f"level must lie between 0 and 1, not {self.level}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

@@ -19,6 +19,7 @@ from arena.ranking.errors import InvalidItem, InvalidSetting, MissingRandomness,
 from arena.ranking.intervals import Interval
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scored import Shown, rank_by_weights
+from arena.ranking.settings import check_shared
 from arena.ranking.voters.held_out import HELD_OUT, Foretelling, HeldOut, hold_out
 from arena.ranking.voters.ideal_point_fit import (
     TOLERANCE,
@@ -171,10 +172,7 @@ class IdealPoints:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InvalidSetting(f"{name} must be finite and above 0, not {value}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

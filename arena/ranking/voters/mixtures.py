@@ -18,6 +18,7 @@ from arena.ranking.errors import InvalidItem, InvalidSetting, MissingRandomness,
 from arena.ranking.intervals import Interval
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scored import Shown, rank_by_weights
+from arena.ranking.settings import check_shared
 from arena.ranking.voters.held_out import HELD_OUT, Foretelling, HeldOut, hold_out
 from arena.ranking.voters.mixture_fit import EmFit, Mixture, MixtureProblem, best_of, climb, one_group, starts
 from arena.ranking.voters.voter_table import Refits, VoterTable, VoterVotes
@@ -154,10 +155,7 @@ class VoterMixture:
             raise InvalidSetting(f"board must be 'egalitarian' or 'utilitarian', not {self.board!r}")
         if not (math.isfinite(self.prior) and self.prior > 0):
             raise InvalidSetting(f"prior must be finite and above 0, not {self.prior}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

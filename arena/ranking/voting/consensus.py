@@ -15,6 +15,7 @@ from arena.ranking.ballots import Ballots
 from arena.ranking.counts import BothBad, compare, tally
 from arena.ranking.errors import InvalidItem, InvalidSetting, NotComparable
 from arena.ranking.graph import components
+from arena.ranking.settings import check_shared
 from arena.ranking.voting.kemeny import EXACT_UP_TO, MOST_EXACT, cost_of, kemeny, preference
 from arena.ranking.voting.majority import Duels, copeland
 from arena.ranking.voting.places import TOLERANCE, Places, borda, places_of
@@ -145,8 +146,7 @@ class Consensus:
             raise InvalidSetting(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
         if not 0.0 <= self.threshold < 0.5:
             raise InvalidSetting(f"threshold must be 0 or more and below 1/2, not {self.threshold}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
+        check_shared(self)
         if not 0 <= self.exact_up_to <= MOST_EXACT:
             raise InvalidSetting(f"exact_up_to must lie between 0 and {MOST_EXACT}, not {self.exact_up_to}")
 

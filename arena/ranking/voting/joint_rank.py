@@ -21,6 +21,7 @@ from arena.ranking.errors import InvalidSetting, NotConverged
 from arena.ranking.intervals import Interval
 from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scored import Shown, Table, rank_by_tables
+from arena.ranking.settings import check_shared
 
 Method = Literal["win-rate", "pagerank", "rank-centrality", "eigenvector"]
 UNITS: dict[Method, str] = {
@@ -145,12 +146,7 @@ class PairAggregation:
             raise InvalidSetting(f"damping must be 0 or more and below 1, not {self.damping}")
         if not (math.isfinite(self.prior) and self.prior > 0.0):
             raise InvalidSetting(f"prior must be finite and above 0, not {self.prior}")
-        if not math.isfinite(self.anchor_mean):
-            raise InvalidSetting(f"anchor_mean must be finite, not {self.anchor_mean}")
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None

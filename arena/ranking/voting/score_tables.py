@@ -24,6 +24,7 @@ from arena.ranking.errors import (
 from arena.ranking.intervals import Interval
 from arena.ranking.result import Ranking
 from arena.ranking.scored import Shown, rank_by_weights
+from arena.ranking.settings import check_shared
 
 Missing = Literal["median", "skip", "refuse"]
 Average = Literal["mean", "geometric_mean", "optimality_gap"]
@@ -214,8 +215,7 @@ class TableAverage:
             raise InvalidSetting(f"missing must be 'median', 'skip' or 'refuse', not {self.missing!r}")
         if not math.isfinite(self.gamma):
             raise InvalidSetting(f"gamma must be finite, not {self.gamma}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, table: ScoreTable, interval: Interval | None = None, rng: np.random.Generator | None = None

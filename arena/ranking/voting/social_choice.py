@@ -18,6 +18,7 @@ from arena.ranking.graph import components
 from arena.ranking.intervals import Interval
 from arena.ranking.result import Ranking
 from arena.ranking.scored import Shown, rank_by_weights
+from arena.ranking.settings import check_shared
 from arena.ranking.voting.majority import (
     OPPOSITIONS,
     Duels,
@@ -79,10 +80,7 @@ class SocialChoice:
             raise InvalidSetting(
                 f"opposition must be one of {', '.join(OPPOSITIONS)}, not {self.opposition!r}"
             )
-        if self.both_bad not in ("tie", "drop"):
-            raise InvalidSetting(f"both_bad must be 'tie' or 'drop', not {self.both_bad!r}")
-        if self.provisional_below < 0:
-            raise InvalidSetting(f"provisional_below must not be negative, not {self.provisional_below}")
+        check_shared(self)
 
     def fit(
         self, ballots: Ballots, interval: Interval | None = None, rng: np.random.Generator | None = None
