@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from arena.ranking.arrays import Bools, Floats, Ints, sum_by
+from arena.ranking.arrays import Bools, Floats, Ints, Runs, sum_by
 from arena.ranking.counts import FIRST_WON, SECOND_WON, TIED, Tally
 from arena.ranking.freedom import least_freedom, student
 from arena.ranking.graph import Separation
@@ -213,10 +213,12 @@ class Board:
 
 def records_of(total: Tally) -> Ints:
     """int64[3, n]: wins, even outcomes and losses of every item, in compared pairs."""
-    first, second, events, n = total.first, total.second, total.events, total.n_items
+    second, events, n = total.second, total.events, total.n_items
+    runs = Runs.of(total.first)  # a tally's pairs are in order
 
     def per_item(at_first: Ints, at_second: Ints) -> Floats:
-        return sum_by(first, at_first, n) + sum_by(second, at_second, n)
+        by_first = np.zeros(n) if runs is None else runs.sum(at_first, n)
+        return by_first + sum_by(second, at_second, n)
 
     won, lost, even = events[FIRST_WON], events[SECOND_WON], events[TIED:].sum(axis=0)
     rows = [per_item(won, lost), per_item(even, even), per_item(lost, won)]

@@ -74,7 +74,9 @@ class Davidson:
 
     def log_likelihood(self, a: Floats, b: Floats, beta: float, weight: Floats) -> float:
         half = 0.5 * (a - b)
-        total = np.logaddexp(np.logaddexp(half, -half), beta)
+        largest = np.maximum(np.abs(half), beta)  # three exponentials take half the time of two logaddexp
+        total = np.exp(half - largest) + np.exp(-half - largest) + np.exp(beta - largest)
+        total = largest + np.log(total)
         value = (weight[FIRST_WON] - weight[SECOND_WON]) @ half - weight.sum(axis=0) @ total
         return float(value) + _times(float(weight[TIED].sum()), beta)
 
