@@ -37,7 +37,8 @@ format: test-setup ## put code and templates into the project's style
 	@$(BIN)/ruff format .
 	@find templates -name '*.html' -exec $(BIN)/djade {} +
 
-bench: test-setup ## run the measurements of benchmarks/
+bench: test-setup ## run the quicker measurements of benchmarks/ (half an hour)
+	@$(PY) -m benchmarks.ranking.run
 	@for file in benchmarks/*/bench_*.py; do \
 		name=$$(printf '%s' "$${file%.py}" | tr / .); \
 		printf '\n== python -m %s\n' "$$name"; \
