@@ -74,10 +74,16 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="any other setting of the model, as JSON or plain text: --set rule=copeland",
     )
-    found.add_argument("--seed", type=int, default=0)
+    found.add_argument("--seed", type=_seed, default=0)
     found.add_argument("--format", choices=("table", "json", "csv"), default="table")
     found.add_argument("--skip-bad-rows", action="store_true", help="leave bad rows out instead of stopping")
     return found
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer of 0 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,9 +125,6 @@ def _own_settings(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _fit(options: argparse.Namespace, found: VotesFile, own: dict[str, Any]) -> Ranking:
-    for way, known in (("voter", found.has_voters), ("prompt", found.has_prompts)):
-        if way in options.cluster.split(",") and not known:
-            raise MissingClusters(f"--cluster {options.cluster} needs a {way} column (or judge, prompt_id)")
     settings: dict[str, Any] = {
         "model": options.model,
         "ties": options.ties or "davidson",
@@ -137,12 +140,19 @@ def _fit(options: argparse.Namespace, found: VotesFile, own: dict[str, Any]) -> 
     }
     if options.interval:
         settings["interval"] = options.interval
+    asked = str(settings["cluster"])
+    for way, known in (("voter", found.has_voters), ("prompt", found.has_prompts)):
+        if way in asked.split(",") and not known:
+            raise MissingClusters(f"--cluster {asked} needs a {way} column (or judge, prompt_id)")
     ranking = fit_from_settings(settings, found.ballots)
+    unused = sorted(set(ranking.diagnostics["settings_unused"]) & {key for key in own if own[key]})
+    if unused:
+        raise InvalidSetting(f"{options.model} has no setting {', '.join(unused)}")
     of_file = {"bad_rows": len(found.bad_rows), "self_battles": found.self_battles}
     return replace(
         ranking,
         diagnostics={**ranking.diagnostics, **of_file},
-        settings={**ranking.settings, "seed": options.seed},
+        settings={**ranking.settings, "seed": settings["seed"]},
     )
 
 

@@ -55,6 +55,13 @@ _SECOND_RANK = np.array([2, 1, 1, 1], dtype=np.int16)
 _BOTH_BAD = PAIR_OUTCOMES.index("both_bad")
 
 
+HEAVIEST = 1e100
+"""Largest weight of a ballot; the smallest above 0 is its inverse. Squares of weights must not overflow."""
+
+_NARROW = 16  # up to so many slots, pairs of slots come one position after the other
+_PAIRS_AT_ONCE = 1 << 22
+
+
 class SlotPairs(NamedTuple):
     """All pairs of slots at the same two positions of some ballots: `ballot[k]` holds slots `left[k]`,
     `right[k]`.
@@ -160,7 +167,7 @@ class Ballots:
         same size they come as plain slices.
         """
         shared = self.size_shared
-        if shared is not None:
+        if shared is not None and shared <= _NARROW:
             for left in range(shared):
                 for right in range(left + 1, shared):
                     yield SlotPairs(slice(None), slice(left, None, shared), slice(right, None, shared))
@@ -168,6 +175,9 @@ class Ballots:
         for size in np.unique(self.sizes).tolist():
             ballot = np.flatnonzero(self.sizes == size)
             start = self.offsets[ballot]
+            if size > _NARROW:
+                yield from _wide_pairs(ballot, start, size)
+                continue
             for left in range(size):
                 for right in range(left + 1, size):
                     yield SlotPairs(ballot, start + left, start + right)
@@ -369,6 +379,18 @@ class Ballots:
         )
 
 
+def _wide_pairs(ballot: Ints, start: Ints, size: int) -> Iterator[SlotPairs]:
+    """All pairs of wide ballots at once, some ballots at a time."""
+    left, right = np.triu_indices(size, 1)
+    chunk = max(1, _PAIRS_AT_ONCE // left.size)
+    for first in range(0, ballot.size, chunk):
+        part = slice(first, first + chunk)
+        owner = np.repeat(ballot[part], left.size)
+        offset = np.repeat(start[part], left.size)
+        times = start[part].size
+        yield SlotPairs(owner, offset + np.tile(left, times), offset + np.tile(right, times))
+
+
 def _check(ballots: Ballots) -> None:
     if len(set(ballots.items)) != len(ballots.items):
         raise InvalidItem("an item is listed twice")
@@ -397,6 +419,9 @@ def _check(ballots: Ballots) -> None:
         if column is not None and n and int(column.min()) < UNKNOWN:
             raise InvalidCode(f"{name} codes must be -1 (unknown) or more")
     _check_optional(ballots)
+    light = (ballots.weight > 0) & (ballots.weight < 1 / HEAVIEST)
+    if bool((light | (ballots.weight > HEAVIEST)).any()):
+        raise InvalidWeight(f"weights must be 0, or lie between {1 / HEAVIEST:g} and {HEAVIEST:g}")
     for ballot, left, right in ballots.slot_pairs():
         same = ballots.slot_item[left] == ballots.slot_item[right]
         if same.any():

@@ -69,7 +69,7 @@ class IncompatibleTies(InvalidSetting):
 
 
 class BallotTooWide(RankingError):
-    """A ranking with ties compares more items than the model of ties can list sets of."""
+    """A ranking compares more items than the model can sum over: all pairs, or with ties all sets."""
 
 
 class NotConverged(RankingError):

@@ -45,7 +45,8 @@ class Margin(NamedTuple):
 
 def student(quantile: float, freedom: float | Floats) -> Floats:
     """float64 like `freedom`: the quantile of Student's t that is as rare as the normal `quantile`."""
-    found: Floats = -stdtrit(np.minimum(freedom, _NORMAL), ndtr(-quantile))
+    tail = np.maximum(ndtr(-quantile), 1e-300)  # below, the chance would round to 0 and lose its sign
+    found: Floats = -stdtrit(np.minimum(freedom, _NORMAL), tail)
     return found
 
 

@@ -108,7 +108,8 @@ def simultaneous(ranking: Ranking, rng: np.random.Generator, *, draws: int = 200
         noise = part.noise(rng, draws)
         known = np.flatnonzero(~(part.no_top & part.no_bottom) & (part.error > 0))
         ratio = np.abs(noise[:, known]) / part.error[known]
-        single = float(np.quantile(ratio.max(axis=1), level)) if known.size else math.nan
+        normal = ranking.covariance.quantile if ranking.covariance else math.nan
+        single = float(np.quantile(ratio.max(axis=1), level)) if known.size else normal
         paired = _pair_quantile(part, noise, known, level)
         quantiles.append(single)
         pair_quantiles.append(paired)
@@ -172,15 +173,16 @@ class _Part(NamedTuple):
         return self.place.size
 
     def noise(self, rng: np.random.Generator, draws: int) -> Floats:
-        """float64[draws, n] with the covariance. It is singular along the shift: the factor is taken of one
-        that is not, and the shift taken out again.
+        """float64[draws, n] with the covariance. That of strengths is singular along the shift: its factor is
+        taken of one that is not, and the shift taken out again.
         """
         n = self.size
         matrix = np.where(np.isfinite(self.covariance), self.covariance, 0.0)
         spread = float(np.trace(matrix)) / n
         if spread == 0.0:
             return np.zeros((draws, n))
-        shifted = matrix + spread / n
+        is_centred = float(np.abs(matrix.sum(axis=1)).max()) <= 1e-6 * spread
+        shifted = matrix + spread / n if is_centred else matrix.copy()
         shifted[np.diag_indices(n)] += 1e-12 * spread
         try:
             factor = linalg.cholesky(shifted, lower=True, check_finite=False)
@@ -188,7 +190,8 @@ class _Part(NamedTuple):
             value, vector = linalg.eigh(matrix)
             factor = vector * np.sqrt(np.maximum(value, 0.0))
         found: Floats = rng.standard_normal((draws, n)) @ factor.T
-        found -= found.mean(axis=1, keepdims=True)
+        if is_centred:
+            found -= found.mean(axis=1, keepdims=True)
         return found
 
     def pair_error(self) -> Floats:

@@ -61,6 +61,9 @@ from arena.ranking.result import SCALE, Ranking
 from arena.ranking.scores import Squares, squared_rows
 from arena.ranking.settings import check_shared
 
+WIDEST = 500
+"""Compared items that a ballot may have at all: the information is summed over all their pairs."""
+
 WIDEST_TIED = 9
 """Compared items a ballot may have where ties are in the model: 511 sets can be chosen out of 9."""
 
@@ -318,6 +321,8 @@ def _settle(
     state = separation(n, first, second, cells)
     crossing = state.strong[first] != state.strong[second]
     own = rankings if n == total.n_items else _within(rankings, position)
+    if max((group.item.shape[0] for group in own), default=0) > WIDEST:
+        raise BallotTooWide(f"rankings may compare at most {WIDEST} items")
     orders = _orders(own)
     if orders and max(group.item.shape[0] for group in own) > WIDEST_TIED:
         raise BallotTooWide(f"rankings with ties may compare at most {WIDEST_TIED} items")

@@ -16,7 +16,7 @@ from arena.ranking.covariates.contextual import ContextualBradleyTerry
 from arena.ranking.covariates.contrasts import named_covariates
 from arena.ranking.cycles.general_preference import GeneralPreference
 from arena.ranking.cycles.nash import NashLottery
-from arena.ranking.errors import InvalidSetting, TooFewClusters
+from arena.ranking.errors import InvalidSetting, RankingError, TooFewClusters
 from arena.ranking.intervals import Bootstrap, Interval, Sandwich
 from arena.ranking.online.elo import Elo
 from arena.ranking.online.gaussian_skill import GaussianSkill
@@ -29,6 +29,7 @@ from arena.ranking.voting.joint_rank import PairAggregation
 from arena.ranking.voting.social_choice import SocialChoice
 from arena.ranking.weights import SCHEMES
 
+_LARGEST = 1_000_000
 INTERVALS = ("sandwich", "bootstrap", "none")
 INTERVAL_SETTINGS = ("interval", "cluster", "level", "replicates", "seed", "min_clusters")
 OUTSIDE = ("model", "weights", *INTERVAL_SETTINGS)
@@ -98,7 +99,7 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
     Raises InvalidSetting for anything unknown, and what the fit raises.
     """
     name = settings.get("model", "bradley-terry")
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise InvalidSetting(f"model must be one of {', '.join(MODELS)}, not {name!r}")
     of_model = {key: value for key, value in settings.items() if key not in OUTSIDE}
     scheme = settings.get("weights", "none")
@@ -113,15 +114,20 @@ def fit_from_settings(settings: Mapping[str, Any], ballots: Ballots) -> Ranking:
         raise InvalidSetting(
             f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(anywhere))}"
         )
-    model = chosen.make(**{key: value for key, value in of_model.items() if key in known})
+    try:
+        model = chosen.make(**{key: value for key, value in of_model.items() if key in known})
+    except RankingError:
+        raise
+    except (TypeError, ValueError, OverflowError, AttributeError) as problem:
+        raise InvalidSetting(f"a setting of {name} has the wrong type: {problem}") from problem
     asked = settings.get("cluster", "ballot")
-    cluster = _cluster_used(ballots, asked, int(settings.get("min_clusters", MIN_CLUSTERS)))
+    cluster = _cluster_used(ballots, asked, _whole(settings, "min_clusters", MIN_CLUSTERS))
     kind = settings.get("interval", "sandwich")
     if kind not in INTERVALS:
         raise InvalidSetting(f"interval must be one of {', '.join(INTERVALS)}, not {kind!r}")
     kind = kind if kind == "none" else chosen.own_interval or kind
     interval = _interval(settings, kind, cluster)
-    rng = np.random.default_rng(settings.get("seed", 0))
+    rng = np.random.default_rng(_whole(settings, "seed", 0))
     try:
         ranking = model.fit(ballots, interval=interval, rng=rng)
     except TooFewClusters:
@@ -153,12 +159,21 @@ def features_asked(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _interval(settings: Mapping[str, Any], kind: str, cluster: Any) -> Interval | None:
-    level = float(settings.get("level", 0.95))
+    level = settings.get("level", 0.95)
+    if isinstance(level, bool) or not isinstance(level, (int, float)):
+        raise InvalidSetting(f"level must be a number, not {level!r}")
     if kind == "none":
         return None
     if kind == "bootstrap":
-        return Bootstrap(level=level, cluster=cluster, replicates=int(settings.get("replicates", 200)))
+        return Bootstrap(level=level, cluster=cluster, replicates=_whole(settings, "replicates", 200))
     return Sandwich(level=level, cluster=cluster)
+
+
+def _whole(settings: Mapping[str, Any], name: str, default: int) -> int:
+    value = settings.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        raise InvalidSetting(f"{name} must be an integer from 0 to {_LARGEST}, not {value!r}")
+    return value
 
 
 def _cluster_used(ballots: Ballots, asked: str, min_clusters: int) -> str:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,9 @@ OUTCOMES = {
 """Spellings of `winner` that are understood, in lower case."""
 
 _RANKS = {"a": (1, 2), "b": (2, 1), "tie": (1, 1), "both_bad": (1, 1)}
+WIDEST = 500
+"""Items that a ballot of a file may rank: it has half as many pairs as their square."""
+
 _LARGEST_RANK = int(np.iinfo(np.int16).max)
 
 
@@ -112,6 +116,8 @@ class _Gathered:
         if len(names) == 2 and names[0] == names[1]:
             self.self_battles += 1
             return
+        if len(names) > WIDEST:
+            raise _NoVote(f"{len(names)} items; a ballot ranks at most {WIDEST}")
         if len(set(names)) < len(names):
             raise _NoVote("an item stands twice in the ballot")
         self.sizes.append(len(names))
@@ -189,6 +195,10 @@ def _kwise(row: Mapping[str, Any]) -> tuple[list[str], list[int], bool]:
 def _name(value: Any, column: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _NoVote(f"{column} is missing")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _NoVote(f"{column} is no valid text") from None
     return value.strip()
 
 
@@ -197,6 +207,8 @@ def _rank(value: Any) -> int:
         return NOT_COMPARED
     if isinstance(value, float) and math.isnan(value):
         return NOT_COMPARED
+    if isinstance(value, float) and math.isinf(value):
+        raise _NoVote(f"rank {value!r} is neither null nor an integer from 1")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
         raise _NoVote(f"rank {value!r} is neither null nor an integer from 1")
     if not 1 <= value <= _LARGEST_RANK:
@@ -211,7 +223,7 @@ def _number(
         return missing
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (math.isfinite(number) and is_allowed(number)):
         raise _NoVote(f"{column} {value!r} is not a finite number of {allowed}")
@@ -236,7 +248,7 @@ def _list(value: Any, column: str) -> list[Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, list):
         raise _NoVote(f"{column} must be a list")
@@ -256,7 +268,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
-        except (OSError, EOFError) as problem:
+        except (OSError, EOFError, zlib.error) as problem:
             raise UnreadableVotes(f"{path} is a broken gzip file: {problem}") from problem
     if content[:4] == b"PAR1":
         return _parquet(content)
@@ -273,7 +285,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             row = {_PROBLEM: f"no JSON: {problem}"}
         yield number, row if isinstance(row, dict) else {_PROBLEM: "no JSON object"}
 
@@ -296,8 +308,11 @@ def _csv(text: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _parquet(content: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowException, parquet
     except ImportError as problem:
         raise MissingPyarrow("Reading Parquet needs pyarrow: pip install pyarrow") from problem
-    rows: Iterable[Mapping[str, Any]] = parquet.read_table(io.BytesIO(content)).to_pylist()
+    try:
+        rows: Iterable[Mapping[str, Any]] = parquet.read_table(io.BytesIO(content)).to_pylist()
+    except (ValueError, OSError, ArrowException) as problem:
+        raise UnreadableVotes(f"the Parquet file is broken: {problem}") from problem
     return enumerate(rows, start=1)

@@ -19,6 +19,7 @@ from arena.ranking import (
     UnknownOutcome,
 )
 from arena.ranking import errors as named_errors
+from arena.ranking.counts import compare, tally
 
 
 def columns(**changes):
@@ -206,3 +207,25 @@ def test_codes_of_pairs_are_the_same_however_the_ballots_were_made(rng):
     assert made.pair_key.tolist() == packed.pair_key.tolist()
     assert made.pair_key.tolist() == ((first * 9 + second) * 4 + outcome).tolist()
     assert Ballots.from_rankings([[("a", 1), ("b", None)]]).pair_key is None
+
+
+@pytest.mark.parametrize("weight", [1e-320, 1e300])
+def test_a_weight_whose_square_overflows_is_refused(weight):
+    with pytest.raises(InvalidWeight):
+        Ballots.from_pairs(["x"], ["y"], ["a"], weight=[weight])
+
+
+def test_wide_ballots_are_the_same_pairs(rng):
+    names = [f"s{i:02d}" for i in range(40)]
+    rankings = [[(names[i], r + 1) for r, i in enumerate(rng.permutation(40)[:20])] for _ in range(3)]
+    wide = tally(compare(Ballots.from_rankings(rankings, items=names)))
+    pairs = [
+        (a, b, "a" if ra < rb else "b")
+        for ranking in rankings
+        for k, (a, ra) in enumerate(ranking)
+        for b, rb in ranking[k + 1 :]
+    ]
+    narrow = tally(compare(Ballots.from_pairs(*zip(*pairs, strict=True), items=names)))
+    assert (wide.weight == narrow.weight).all()
+    with pytest.raises(DuplicateItem):
+        Ballots.from_rankings([[*rankings[0], rankings[0][0]]])

@@ -384,3 +384,50 @@ def test_every_model_prints_a_table(styled, capsys, model):
     status, out, err = ranked(capsys, styled, "--model", model, "--interval", "none", "--seed", 1, *own)
     assert (status, err) == (0, "")
     assert out.splitlines()[0].split()[:3] == ["rank", "item", "score"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"items": ["a", "b"], "rank": [Infinity, 1]}',
+        '{"items": ["a", "b"], "rank": [1e400, 1]}',
+        '{"model_a": "a", "model_b": "b", "winner": "tie", "weight": 1' + "0" * 400 + "}",
+        '{"a": ' + "[" * 100_000,
+        '{"model_a": "\\ud800", "model_b": "b", "winner": "tie"}',
+        json.dumps({"items": [f"s{i}" for i in range(600)], "rank": list(range(1, 601))}),
+    ],
+    ids=["infinite", "huge", "heavy", "deep", "surrogate", "wide"],
+)
+def test_a_row_that_no_one_can_read_is_named_and_can_be_skipped(tmp_path, capsys, row):
+    path = tmp_path / "votes.jsonl"
+    path.write_text(json.dumps({"model_a": "a", "model_b": "b", "winner": "tie"}) + "\n" + row + "\n")
+    status, _, err = ranked(capsys, path)
+    assert (status, "line 2" in err) == (1, True)
+    status, _, _ = ranked(capsys, path, "--skip-bad-rows", "--interval", "none")
+    assert status == 0
+
+
+def test_a_broken_gzip_or_parquet_file_is_said_to_be_broken(tmp_path, capsys, votes):
+    packed = bytearray(gzip.compress(votes.read_bytes()))
+    packed[len(packed) // 2] ^= 0xFF
+    for content in (bytes(packed), b"PAR1", b"PAR1junk"):
+        path = tmp_path / "broken"
+        path.write_bytes(content)
+        status, _, err = ranked(capsys, path)
+        assert status == 1
+        assert "Unreadable" in err or "no valid" in err or "line" in err
+
+
+def test_what_is_set_is_what_is_reported(votes, capsys):
+    arguments = ["--interval", "bootstrap", "--set", "seed=5", "--format", "json"]
+    status, out, _ = ranked(capsys, votes, *arguments)
+    assert (status, json.loads(out)["settings"]["seed"]) == (0, 5)
+    status, _, err = ranked(capsys, votes, "--set", "rule=copeland")
+    assert status == 1
+    assert "bradley-terry has no setting rule" in err
+
+
+def test_a_negative_seed_is_a_misused_option(votes, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(votes), "--seed", "-1"])
+    assert stopped.value.code == 2

@@ -4,6 +4,7 @@ from scipy.stats import t
 
 from arena.ranking import BradleyTerry, InvalidSetting, NotComparable, Sandwich
 from arena.ranking.joint import chance_better, rank_draws, simultaneous
+from arena.ranking.registry import fit_from_settings
 from tests.ranking.boards import board_of, sampled_board
 
 CLEAR = [("x", "y", "a", 90), ("y", "x", "a", 10), ("y", "z", "a", 52), ("z", "y", "a", 48)]
@@ -107,3 +108,33 @@ def test_a_board_without_intervals_says_nothing_joint(rng):
 def test_no_draws_are_refused(rng):
     with pytest.raises(InvalidSetting):
         rank_draws(fitted(*CLEAR), rng, draws=0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "nash-lottery"},
+        {"model": "gaussian-skill", "permutations": 3},
+        {"model": "social-choice"},
+        {"model": "elo", "permutations": 3},
+        {"ties": "davidson"},
+    ],
+    ids=str,
+)
+def test_bounds_that_hold_together_are_never_narrower_than_single_ones(rng, settings):
+    ballots = sampled_board(rng, n=5, size=400)
+    ranking = fit_from_settings({**settings, "replicates": 40}, ballots)
+    if ranking.covariance is None:
+        pytest.skip("no covariance")
+    found = simultaneous(ranking, rng)
+    for item, low, high in zip(found.items, found.low, found.high, strict=True):
+        single = ranking[item]
+        assert high - low >= 0.97 * (single.high - single.low)
+        assert low <= single.score <= high
+
+
+def test_a_board_of_equals_has_bounds_that_are_its_score(rng):
+    ranking = fitted(("x", "y", "tie", 9))
+    found = simultaneous(ranking, rng)
+    assert found.low.tolist() == found.high.tolist() == [1000.0, 1000.0]
+    assert not found.is_better.any()

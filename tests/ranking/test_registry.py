@@ -1,6 +1,6 @@
 import pytest
 
-from arena.ranking import BradleyTerry, InvalidSetting, Sandwich
+from arena.ranking import BradleyTerry, InvalidSetting, RankingError, Sandwich
 from arena.ranking.registry import fit_from_settings
 from tests.ranking.boards import board_of
 
@@ -35,3 +35,30 @@ def test_a_seed_fixes_a_bootstrap(board):
 def test_unknown_settings_are_refused(settings, board):
     with pytest.raises(InvalidSetting):
         fit_from_settings(settings, board)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": []},
+        {"level": "abc"},
+        {"level": None},
+        {"interval": "bootstrap", "replicates": 1e308},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"min_clusters": "many"},
+        {"anchor_mean": "high"},
+        {"prior": 10**30},
+        {"provisional_below": float("nan")},
+        {"provisional_below": float("inf")},
+        {"model": "elo", "permutations": float("nan")},
+        {"model": "gaussian-skill", "sigma0": "wide"},
+        {"model": "general-preference", "rank": float("nan")},
+        {"model": "social-choice", "alpha": "x"},
+    ],
+    ids=str,
+)
+def test_a_setting_of_a_wrong_type_or_size_is_a_named_error(settings):
+    board = board_of(("x", "y", "a", 3), ("y", "x", "a", 2), ("y", "z", "a", 2), ("z", "x", "tie", 2))
+    with pytest.raises(RankingError):
+        fit_from_settings({"interval": "none", **settings}, board)

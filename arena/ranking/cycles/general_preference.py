@@ -224,8 +224,8 @@ class GeneralPreference:
     provisional_below: int = 50
 
     def __post_init__(self) -> None:
-        if self.rank != "held-out" and (isinstance(self.rank, str) or self.rank < 0):
-            raise InvalidSetting(f"rank must be 'held-out' or a number of 0 or more, not {self.rank!r}")
+        if self.rank != "held-out" and (not isinstance(self.rank, int) or self.rank < 0):
+            raise InvalidSetting(f"rank must be 'held-out' or an integer of 0 or more, not {self.rank!r}")
         if not (math.isfinite(self.ridge) and self.ridge > 0):
             raise InvalidSetting(f"ridge must be finite and above 0, not {self.ridge}")
         if self.max_rank < 0 or self.folds < 2 or self.triples < 0:

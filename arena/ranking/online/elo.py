@@ -33,6 +33,10 @@ _NATURAL = 1.0 / SCALE
 """Natural-log units per Elo point."""
 
 
+LARGEST_STEP = 800.0
+"""Elo points that one comparison may move at most: twice the scale, above which an update overshoots."""
+
+
 @dataclass(frozen=True)
 class Elo:
     """After each comparison the first system's rating grows by K w (y - 1 / (1 + 10^((r_second - r_first) /
@@ -59,8 +63,8 @@ class Elo:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.k_factor) and self.k_factor > 0):
             raise InvalidSetting(f"k_factor must be finite and above 0, not {self.k_factor}")
-        if self.permutations < 0:
-            raise InvalidSetting(f"permutations must not be negative, not {self.permutations}")
+        if not isinstance(self.permutations, int) or self.permutations < 0:
+            raise InvalidSetting(f"permutations must be an integer of 0 or more, not {self.permutations}")
         check_shared(self)
 
     def fit(
@@ -84,6 +88,10 @@ class Elo:
         total = tally(comparisons)
         groups = components(total.n_items, total.first, total.second)
         game = Game.of(comparisons, len(ballots), self.k_factor)
+        if max(game.step, default=0.0) > LARGEST_STEP:
+            raise InvalidSetting(
+                f"k_factor times a weight is {max(game.step):g}; ratings run off above {LARGEST_STEP:g}"
+            )
         every = np.arange(len(ballots))
         if rng is None or not self.permutations:
             orders = game.play(every)[None]

@@ -249,8 +249,13 @@ class GaussianSkill:
 
     def _play(self, n: int, ballots: Iterable[_Shown]) -> SkillState:
         mu, variance, floored = [self.mu0] * n, [self.sigma0**2] * n, 0
-        for ballot in ballots:
-            floored += self._take(mu, variance, ballot)
+        try:
+            for ballot in ballots:
+                floored += self._take(mu, variance, ballot)
+        except (ZeroDivisionError, OverflowError) as problem:
+            raise InvalidWeight(
+                f"skills ran off: a weight or a setting is too large ({problem})"
+            ) from problem
         return SkillState(np.array(mu), np.sqrt(np.array(variance)), floored)
 
     def _take(self, mu: list[float], variance: list[float], ballot: _Shown) -> int:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from arena.ranking.errors import InvalidSetting
+from arena.ranking.errors import InvalidSetting, RankingError
 from arena.ranking.pairing.bandits import KSortUcb, OptimisticRival, Thompson
 from arena.ranking.pairing.by_count import FallingVariance, LeastCompared, Targets, Uniform
 from arena.ranking.pairing.by_score import Dissimilar, DiverseSet, SmallMargin
@@ -53,14 +53,19 @@ def rule_from_settings(settings: Mapping[str, Any]) -> Rule:
     Raises InvalidSetting for anything unknown.
     """
     name = settings.get("rule", "least-compared")
-    if name not in RULES:
+    if not isinstance(name, str) or name not in RULES:
         raise InvalidSetting(f"rule must be one of {', '.join(RULES)}, not {name!r}")
     known = {field.name for field in dataclasses.fields(RULES[name])}
     given = {key: value for key, value in settings.items() if key != "rule"}
     unknown = sorted(set(given) - known)
     if unknown:
         raise InvalidSetting(f"{name} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}")
-    return RULES[name](**given)
+    try:
+        return RULES[name](**given)
+    except RankingError:
+        raise
+    except (TypeError, ValueError, OverflowError, AttributeError) as problem:
+        raise InvalidSetting(f"a setting of {name} has the wrong type: {problem}") from problem
 
 
 def pair_plan(settings: Mapping[str, Any], state: State) -> PairPlan:
