@@ -128,28 +128,8 @@ def _responses(are_read: bool) -> Any:
 def _from_votes(board: Board, responses: Any) -> Comparisons:
     # The end is read first: a vote that comes in meanwhile belongs to the next snapshot, whole.
     end = extent(board)
-    rows = (
-        votes_asked(board)
-        .counted()
-        .filter(id__lte=end.cutoff_id)
-        .annotate(systems=SYSTEMS_IN_ORDER, responses=responses)
-        .order_by("id")
-        .values_list(
-            "created_at",
-            "systems",
-            "ranks",
-            "all_bad",
-            "voter_id",
-            "battle__prompt_id",
-            "battle__draw_probability",
-            "responses",
-        )
-    )
-    found, last_at = [], None
-    for created_at, *values in rows.iterator(chunk_size=5000):
-        found.append(Comparison(*values))
-        last_at = max(last_at, created_at) if last_at else created_at
-    return Comparisons(found, end._replace(vote_count=len(found)), last_at)
+    rows = votes_asked(board).counted().filter(id__lte=end.cutoff_id)
+    return _read(rows, "voter_id", responses, end)
 
 
 def _verdicts(board: Board) -> QuerySet[Verdict]:
@@ -158,24 +138,28 @@ def _verdicts(board: Board) -> QuerySet[Verdict]:
 
 def _from_verdicts(board: Board, responses: Any) -> Comparisons:
     end = extent(board)
-    rows = (
-        _verdicts(board)
-        .filter(id__lte=end.cutoff_id)
-        .annotate(systems=SYSTEMS_IN_ORDER, responses=responses)
+    rows = _verdicts(board).filter(id__lte=end.cutoff_id)
+    return _read(rows, Value(None, output_field=BigIntegerField(null=True)), responses, end)
+
+
+def _read(rows: QuerySet[Any], voter: Any, responses: Any, end: Extent) -> Comparisons:
+    """Votes or verdicts, oldest first. `voter` is a field or an expression, `responses` an expression."""
+    values_of = (
+        rows.annotate(systems=SYSTEMS_IN_ORDER, responses=responses)
         .order_by("id")
         .values_list(
             "created_at",
             "systems",
             "ranks",
             "all_bad",
-            Value(None, output_field=BigIntegerField(null=True)),
+            voter,
             "battle__prompt_id",
             "battle__draw_probability",
             "responses",
         )
     )
     found, last_at = [], None
-    for created_at, *values in rows.iterator(chunk_size=5000):
+    for created_at, *values in values_of.iterator(chunk_size=5000):
         found.append(Comparison(*values))
         last_at = max(last_at, created_at) if last_at else created_at
     return Comparisons(found, end._replace(vote_count=len(found)), last_at)

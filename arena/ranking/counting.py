@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from arena.ranking.arrays import Bools, Floats, Ints, sum_by
-from arena.ranking.ballots import NOT_COMPARED, Ballots
+from arena.ranking.arrays import Floats, Ints, sum_by
+from arena.ranking.ballots import Ballots
 from arena.ranking.board import Estimate, plain_diagnostics, plain_ratings
 from arena.ranking.bradley_terry import described
 from arena.ranking.counts import (
@@ -21,8 +21,8 @@ from arena.ranking.counts import (
     Comparisons,
     cluster_codes,
     compare,
+    ordered_slots,
     tally,
-    usable_ballots,
 )
 from arena.ranking.errors import InvalidSetting, TooFewClusters
 from arena.ranking.freedom import freedom_of, least_freedom, student
@@ -130,23 +130,11 @@ def _pair_points(comparisons: Comparisons) -> _Points:
 
 def _rank_points(ballots: Ballots, *, both_bad: BothBad) -> _Points:
     """A slot's place = 1 + the better + half of the other equal compared slots of its ballot."""
-    usable, _ = usable_ballots(ballots, both_bad=both_bad)
-    owner = np.repeat(np.arange(len(ballots)), ballots.sizes)
-    kept: Bools = ballots.slot_rank != NOT_COMPARED
-    if usable is not None:
-        kept &= usable[owner]
-    owner, item = owner[kept], ballots.slot_item[kept].astype(np.int64)
-    rank = np.where(ballots.all_bad[owner], 1, ballots.slot_rank[kept].astype(np.int64))
-    order = np.lexsort((rank, owner))
-    owner, item, rank = owner[order], item[order], rank[order]
-    size = np.bincount(owner, minlength=len(ballots))
-    start = np.cumsum(size) - size
-    place = np.arange(owner.size) - start[owner]
-    opens = np.ones(owner.size, dtype=np.bool_)
-    opens[1:] = (owner[1:] != owner[:-1]) | (rank[1:] != rank[:-1])
-    level = np.cumsum(opens) - 1
-    mean = sum_by(level, place, int(opens.sum())) / np.maximum(np.bincount(level), 1)
-    return _Points(item, 1.0 + mean[level], ballots.weight[owner], owner)
+    slots = ordered_slots(ballots, both_bad=both_bad)
+    level = np.cumsum(slots.opens) - 1
+    levels = int(slots.opens.sum())
+    mean = sum_by(level, slots.place, levels) / np.maximum(np.bincount(level), 1)
+    return _Points(slots.item, 1.0 + mean[level], ballots.weight[slots.ballot], slots.ballot)
 
 
 class _Counted(NamedTuple):

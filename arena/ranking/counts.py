@@ -249,7 +249,11 @@ def compare(
         dropped=dropped,
         share=_shares(ballots, key, owner, flip_rate),
     )
-    return _without_ties(found, ballots) if ignore_ties else found
+    return (
+        only_comparisons(found, ballots, found.key % OUTCOMES < TIED, reason="only_ties")
+        if ignore_ties
+        else found
+    )
 
 
 def _levels(ballots: Ballots) -> Ints:
@@ -356,28 +360,62 @@ def usable_ballots(ballots: Ballots, *, both_bad: BothBad) -> tuple[Bools | None
     return usable, dropped
 
 
-def _without_ties(found: Comparisons, ballots: Ballots) -> Comparisons:
-    decided = found.key % OUTCOMES < TIED
+class OrderedSlots(NamedTuple):
+    """The m compared slots of the usable ballots, ballot by ballot, each from its best slot to its worst.
+
+    ballot      int64[m]
+    item        int64[m]
+    opens       bool[m], whether a slot is the first of those that stand equal with it
+    place       int64[m], slots of its ballot that come before it in this order
+    size        int64[m], how many slots its ballot compares, at least 2
+    """
+
+    ballot: Ints
+    item: Ints
+    opens: Bools
+    place: Ints
+    size: Ints
+
+
+def ordered_slots(ballots: Ballots, *, both_bad: BothBad) -> OrderedSlots:
+    """Sort the slots. On a ballot called all bad everything compared ties, or it is left out ("drop")."""
+    usable, _ = usable_ballots(ballots, both_bad=both_bad)
+    owner = np.repeat(np.arange(len(ballots)), ballots.sizes)
+    kept: Bools = ballots.slot_rank != NOT_COMPARED
+    if usable is not None:
+        kept &= usable[owner]
+    owner, item = owner[kept], ballots.slot_item[kept].astype(np.int64)
+    rank = np.where(ballots.all_bad[owner], 1, ballots.slot_rank[kept].astype(np.int64))
+    order = np.lexsort((rank, owner))
+    owner, item, rank = owner[order], item[order], rank[order]
+    opens = np.ones(owner.size, dtype=np.bool_)
+    opens[1:] = (owner[1:] != owner[:-1]) | (rank[1:] != rank[:-1])
+    per_ballot = np.bincount(owner, minlength=len(ballots))
+    start = np.cumsum(per_ballot) - per_ballot
+    return OrderedSlots(owner, item, opens, np.arange(owner.size) - start[owner], per_ballot[owner])
+
+
+def only_comparisons(found: Comparisons, ballots: Ballots, kept: Bools, *, reason: str) -> Comparisons:
+    """The comparisons marked in bool[c] `kept`; ballots left with none count as `reason` in `dropped`."""
     owner = np.arange(found.key.size) if found.ballot is None else found.ballot
-    ballot, key = owner[decided], found.key[decided]
-    used = np.unique(ballot).size
+    ballot, key = owner[kept], found.key[kept]
+    used = np.unique(ballot)
     ballots_of = None
     if found.ballots_of is not None:
         n = found.n_items
         left, right = np.divmod(key // OUTCOMES, n)
         met = np.unique(np.concatenate([ballot * n + left, ballot * n + right]))
         ballots_of = np.bincount(met % n, minlength=n)
-    sizes = ballots.sizes
     return replace(
         found,
         key=key,
         ballot=ballot,
-        weight=None if found.weight is None else found.weight[decided],
-        share=None if found.share is None else found.share[decided],
+        weight=None if found.weight is None else found.weight[kept],
+        share=None if found.share is None else found.share[kept],
         ballots_of=ballots_of,
-        n_ballots=used,
-        kwise_as_pairs=int((sizes[np.unique(ballot)] > 2).sum()),
-        dropped={**found.dropped, "only_ties": found.n_ballots - used},
+        n_ballots=used.size,
+        kwise_as_pairs=int((ballots.sizes[used] > 2).sum()),
+        dropped={**found.dropped, reason: found.n_ballots - used.size},
     )
 
 

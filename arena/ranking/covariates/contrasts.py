@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from arena.ranking.arrays import Bools, Floats, Ints
+from arena.ranking.arrays import Floats, Ints
 from arena.ranking.ballots import Ballots
-from arena.ranking.counts import OUTCOMES, Comparisons
+from arena.ranking.counts import OUTCOMES, Comparisons, only_comparisons
 from arena.ranking.errors import InvalidFeature, InvalidSetting
 
 Contrast = Literal["relative", "difference"]
@@ -96,7 +95,7 @@ def contrasts_of(
         known = ~np.isnan(value.sum(axis=0))
         n_unknown = c - int(known.sum())
         value = np.compress(known, value, axis=1)
-        comparisons = _kept(comparisons, ballots, known)
+        comparisons = only_comparisons(comparisons, ballots, known, reason="no_features")
     sd = np.ones(value.shape[0])
     for row, covariate in enumerate(covariates):
         if c:
@@ -157,30 +156,6 @@ def _slots(ballots: Ballots, comparisons: Comparisons) -> Ints:
             here = ballots.slot_item[slot] == item
             slots[side, here] = slot[here]
     return slots
-
-
-def _kept(found: Comparisons, ballots: Ballots, known: Bools) -> Comparisons:
-    """The comparisons marked `known`; a ballot left with none is counted in `dropped`."""
-    owner = np.arange(found.key.size) if found.ballot is None else found.ballot
-    ballot, key = owner[known], found.key[known]
-    used = np.unique(ballot)
-    ballots_of = None
-    if found.ballots_of is not None:
-        n = found.n_items
-        left, right = np.divmod(key // OUTCOMES, n)
-        met = np.unique(np.concatenate([ballot * n + left, ballot * n + right]))
-        ballots_of = np.bincount(met % n, minlength=n)
-    return replace(
-        found,
-        key=key,
-        ballot=ballot,
-        weight=None if found.weight is None else found.weight[known],
-        share=None if found.share is None else found.share[known],
-        ballots_of=ballots_of,
-        n_ballots=used.size,
-        kwise_as_pairs=int((ballots.sizes[used] > 2).sum()),
-        dropped={**found.dropped, "no_features": found.n_ballots - used.size},
-    )
 
 
 def _spread(value: Floats, covariate: Covariate) -> float:

@@ -38,9 +38,7 @@ class Information:
 
     def plan(self, state: State, k: int = 2) -> PairPlan:
         """Reads `theta` and `covariance`. Raises IncompleteState, TooFewSystems."""
-        gain = pair_information(state)
-        highest = float(gain.max(initial=0.0))
-        weight = (gain / highest) ** self.power if highest > 0.0 else gain
+        weight = _sharpened(pair_information(state), self.power)
         return weighted_pairs(state.items, weight, state.ready, self.explore)
 
 
@@ -63,9 +61,7 @@ class WidestPreference:
 
     def plan(self, state: State, k: int = 2) -> PairPlan:
         """Reads `theta` and `covariance`. Raises IncompleteState, TooFewSystems."""
-        width = preference_width(state)
-        highest = float(width.max(initial=0.0))
-        weight = (width / highest) ** self.power if highest > 0.0 else width
+        weight = _sharpened(preference_width(state), self.power)
         return weighted_pairs(state.items, weight, state.ready, self.explore)
 
 
@@ -178,6 +174,12 @@ def ranking_information(theta: Floats) -> Floats:
             rest = subset & ~(1 << member)
             left[rest] = left.get(rest, 0.0) + reached * chance[:, place]
     return total
+
+
+def _sharpened(worth: Floats, power: float) -> Floats:
+    """What pairs are worth, in shares of the best pair's, to `power`: no power overflows."""
+    highest = float(worth.max(initial=0.0))
+    return np.asarray((worth / highest) ** power) if highest > 0.0 else worth
 
 
 def _entropy(p: Floats) -> Floats:

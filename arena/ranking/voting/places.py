@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arena.ranking.arrays import Bools, Floats, Ints, sum_by
-from arena.ranking.ballots import NOT_COMPARED, Ballots
-from arena.ranking.counts import BothBad, usable_ballots
+from arena.ranking.arrays import Floats, Ints, sum_by
+from arena.ranking.ballots import Ballots
+from arena.ranking.counts import BothBad, ordered_slots
 
 TOLERANCE = 1e-12
 """Shares that differ by no more are equal: sums of the same weights in another order are."""
@@ -64,29 +64,17 @@ def places_of(ballots: Ballots, *, both_bad: BothBad = "tie") -> Places:
 
     Ballots of weight 0 and ballots that compare fewer than two slots are left out.
     """
-    usable, _ = usable_ballots(ballots, both_bad=both_bad)
-    owner = np.repeat(np.arange(len(ballots)), ballots.sizes)
-    kept: Bools = ballots.slot_rank != NOT_COMPARED
-    if usable is not None:
-        kept &= usable[owner]
-    owner, item = owner[kept], ballots.slot_item[kept].astype(np.int64)
-    rank = np.where(ballots.all_bad[owner], 1, ballots.slot_rank[kept].astype(np.int64))
-    order = np.lexsort((rank, owner))
-    owner, item, rank = owner[order], item[order], rank[order]
-    opens = np.ones(owner.size, dtype=np.bool_)
-    opens[1:] = (owner[1:] != owner[:-1]) | (rank[1:] != rank[:-1])
-    number = np.cumsum(opens) - 1
-    per_ballot = np.bincount(owner, minlength=len(ballots))
-    start = np.cumsum(per_ballot) - per_ballot
+    slots = ordered_slots(ballots, both_bad=both_bad)
+    level = np.cumsum(slots.opens) - 1
     places = Places(
         n_items=len(ballots.items),
-        ballot=owner,
-        item=item,
-        ahead=np.flatnonzero(opens)[number] - start[owner],
-        level=np.bincount(number)[number],
-        size=per_ballot[owner],
+        ballot=slots.ballot,
+        item=slots.item,
+        ahead=slots.place[slots.opens][level],
+        level=np.bincount(level)[level],
+        size=slots.size,
     )
-    return places if ballots.share is None else _graded(places, ballots.share[owner])
+    return places if ballots.share is None else _graded(places, ballots.share[slots.ballot])
 
 
 def _graded(places: Places, share: Floats) -> Places:
